@@ -1,0 +1,35 @@
+# The two commands that a newcomer needs: make toy2d, make test. Both set everything up first.
+PYTHON ?= python3
+BIN := .venv/bin
+# one thread per process: two OpenMP threads on a busy machine run many times slower than one
+export OMP_NUM_THREADS = 1
+
+.PHONY: setup toy2d digits test lint format clean
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+toy2d: setup
+	$(BIN)/ganbench run --suite toy2d
+
+digits: setup
+	$(BIN)/ganbench run --suite digits
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+test: lint
+	$(BIN)/pytest -n 2
+
+clean:
+	rm -rf .venv build *.egg-info

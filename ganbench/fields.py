@@ -1,0 +1,119 @@
+"""Declared fields of objectives, targets, networks and optimisers: types, ranges and the errors that a wrong value gives."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+from ganbench.registry import did_you_mean
+
+Swept = Annotated[float, "swept"]
+"""A number that may differ between the replicas of one ensemble; inside a loss it is a tensor of shape ()."""
+
+
+class FieldError(ValueError):
+    """A field that does not exist or a value outside its type or range; `field` names it."""
+
+    def __init__(self, field: str, message: str):
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+def ranged(
+    default: Any,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+    choices: tuple[str, ...] | None = None,
+    unit: str = "",
+) -> Any:
+    """A dataclass field with a range; `above` and `below` are exclusive."""
+    limits = {"above": above, "at_least": at_least, "below": below, "at_most": at_most}
+    metadata = {"limits": {k: v for k, v in limits.items() if v is not None}, "choices": choices, "unit": unit}
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def field_types(cls: type) -> dict[str, Any]:
+    """Field name -> annotation, for every dataclass field of a class."""
+    hints = get_type_hints(cls, include_extras=True)
+    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+
+
+def swept_fields(cls: type) -> tuple[str, ...]:
+    """Names of the fields that may differ between the replicas of one ensemble."""
+    return tuple(name for name, hint in field_types(cls).items() if hint is Swept)
+
+
+def defaults(cls: type) -> dict[str, Any]:
+    """Field name -> default."""
+    return {f.name: f.default for f in dataclasses.fields(cls)}
+
+
+def describe(value: Any) -> str:
+    """How a value is written in a message and in a label."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join(describe(v) for v in value)}]"
+    return str(value)
+
+
+def build(cls: type, values: dict[str, Any]) -> Any:
+    """An instance of a dataclass from checked values.
+
+    Raises FieldError where a field is unknown, of the wrong type, not finite or out of range.
+    """
+    types = field_types(cls)
+    checked = {}
+    for name, value in values.items():
+        if name not in types:
+            raise FieldError(name, f"unknown field; {did_you_mean(name, list(types))}")
+        checked[name] = check(cls, name, value)
+    return cls(**checked)
+
+
+def check(cls: type, name: str, value: Any) -> Any:
+    """One value in the declared type of a field. Raises FieldError."""
+    declared = next(f for f in dataclasses.fields(cls) if f.name == name)
+    value = _typed(name, field_types(cls)[name], value)
+    choices = declared.metadata.get("choices")
+    if choices and value not in choices:
+        raise FieldError(name, f'found "{value}"; {did_you_mean(str(value), choices)}')
+    for limit, bound in declared.metadata.get("limits", {}).items():
+        for number in value if isinstance(value, tuple) else (value,):
+            held = {
+                "above": number > bound,
+                "at_least": number >= bound,
+                "below": number < bound,
+                "at_most": number <= bound,
+            }[limit]
+            if not held:
+                words = limit.replace("_", " ")
+                raise FieldError(name, f"found {describe(number)}, expected a number {words} {describe(bound)}")
+    return value
+
+
+def _typed(name: str, hint: Any, value: Any) -> Any:
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list | tuple):
+            raise FieldError(name, f"found {describe(value)}, expected a list")
+        return tuple(_typed(name, get_args(hint)[0], v) for v in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        try:
+            value = float(value)
+        except OverflowError:
+            raise FieldError(name, "found an integer beyond the range of a float") from None
+    # bool is an int to Python; a person who writes `d_steps = true` has made a mistake
+    if type(value) is not hint:
+        expected = {float: "a number", int: "an integer", bool: "true or false", str: "a string"}[hint]
+        raise FieldError(name, f"found {describe(value)} ({type(value).__name__}), expected {expected}")
+    if hint is float and not math.isfinite(value):
+        raise FieldError(name, f"found {value}, expected a finite number")
+    return value

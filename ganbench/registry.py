@@ -1,0 +1,61 @@
+"""A registry maps names to classes and imports one only when it is used: listing names must not cost an import of torch."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class UnknownName(ValueError):
+    """A name that no registry holds; the message carries the nearest one."""
+
+
+def did_you_mean(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """A question with the nearest known name, or the list of all where none is near."""
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if near:
+        return f'did you mean "{near[0]}"?'
+    return f"known: {', '.join(known)}"
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Names of one kind, each with the place of its class as "package.module:Class"."""
+
+    kind: str
+    places: dict[str, str]
+
+    def names(self) -> list[str]:
+        return list(self.places)
+
+    def require(self, name: str) -> str:
+        """The name itself. Raises UnknownName, with the nearest name, where it is not registered."""
+        if name not in self.places:
+            raise UnknownName(f'unknown {self.kind} "{name}"; {did_you_mean(name, self.names())}')
+        return name
+
+    def load(self, name: str) -> Any:
+        """The class behind a name. Raises UnknownName."""
+        module, _, attribute = self.places[self.require(name)].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def docstring(self, name: str) -> str:
+        """The class's docstring, read from its source without importing it."""
+        module, _, attribute = self.places[self.require(name)].partition(":")
+        package, _, leaf = module.rpartition(".")
+        spec = importlib.util.find_spec(package)
+        assert spec is not None and spec.submodule_search_locations is not None
+        source = (Path(spec.submodule_search_locations[0]) / f"{leaf}.py").read_text(encoding="utf-8")
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.ClassDef) and node.name == attribute:
+                return ast.get_docstring(node) or ""
+        return ""
+
+    def summary(self, name: str) -> str:
+        """The first line of the docstring."""
+        return self.docstring(name).partition("\n")[0]

@@ -1,0 +1,61 @@
+"""What a target is: the distribution to learn, as a map from keyed uniform and normal draws to samples.
+
+Read this first. A target draws nothing itself: `sample` is a pure function of the draws it is given, in torch operations,
+so that any device can run it and every objective sees the same data for the same seed.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ganbench import streams
+
+
+class Target:
+    """A distribution on arrays of shape `shape`; subclasses are frozen dataclasses whose fields a suite can set.
+
+    `uniforms` and `normals` say how many draws of each kind one sample consumes.
+    """
+
+    source: ClassVar[str]
+    units: ClassVar[str]
+    uniforms: int
+    normals: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one sample."""
+        raise NotImplementedError  # the contract: every target states it
+
+    @property
+    def scale(self) -> float:
+        """Root mean squared distance of a sample from the mean, in the target's units."""
+        raise NotImplementedError  # the contract: every target states it
+
+    def sample(self, u: Float[Tensor, "*n uniforms"], normal: Float[Tensor, "*n normals"]) -> Float[Tensor, "*n *d"]:
+        """What the players see, as a deterministic map of its draws; differentiable in nothing."""
+        raise NotImplementedError  # the contract: every target states it
+
+    def to(self, device: torch.device | str) -> Target:
+        """The same target with its tables on a device."""
+        return self
+
+    @property
+    def reference_limit(self) -> int | None:
+        """Most distinct samples that `reference` and `oracle` can give; None where they never run out."""
+        return None
+
+    def reference(self, rng: np.random.Generator, n: int) -> Float[np.ndarray, "n *d"]:
+        """n true samples that metrics compare with, float64; a finite set gives held-out ones without repetition."""
+        u = torch.from_numpy(streams.uniform(rng, n, self.uniforms))
+        z = torch.from_numpy(streams.normal(rng, n, self.normals))
+        return self.sample(u, z).double().numpy()
+
+    def oracle(self, rng: np.random.Generator, n: int) -> Float[np.ndarray, "n *d"]:
+        """n true samples that a perfect generator would give, float64; a finite set gives its players' half."""
+        return self.reference(rng, n)
