@@ -1,0 +1,98 @@
+"""Gradient optimisers for one replica, as pure functions of parameters, gradients and state; every rate can be swept.
+
+`lr_d` and `lr_g` are the rates of the discriminator and of the generator; all other numbers are shared by both.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ganbench.fields import Swept, ranged
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """Plain gradient descent's fields; the state is a dict of tensors per parameter, plus the count of steps taken."""
+
+    lr_d: Swept = ranged(1e-3, above=0, at_most=1e3)
+    lr_g: Swept = ranged(1e-3, above=0, at_most=1e3)
+
+    slots = ()
+    source = ""
+
+    def rate(self, player: str) -> Any:
+        """The learning rate of player "D" or "G"."""
+        return self.lr_d if player == "D" else self.lr_g
+
+    def initial_state(self, params: Tensors) -> dict[str, Any]:
+        """Zeros like the parameters for every slot."""
+        first = next(iter(params.values()))
+        slots = {slot: {k: torch.zeros_like(p) for k, p in params.items()} for slot in self.slots}
+        return {**slots, "steps": torch.zeros_like(first.flatten()[0])}
+
+    def step(self, player: str, params: Tensors, grads: Tensors, state: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+        """Parameters and state after one descent step of a player."""
+        raise NotImplementedError  # the contract: every optimiser states it
+
+    def with_swept(self, swept: dict[str, Tensor]) -> Optimiser:
+        """The same optimiser with tensors in place of its numbers; nothing is checked again."""
+        other = copy.copy(self)
+        for name, value in swept.items():
+            object.__setattr__(other, name, value)
+        return other
+
+
+@dataclass(frozen=True)
+class SGD(Optimiser):
+    """Gradient descent: p <- p - lr * grad."""
+
+    source = "Robbins and Monro 1951"
+
+    def step(self, player: str, params: Tensors, grads: Tensors, state: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+        rate = self.rate(player)
+        return {k: p - rate * grads[k] for k, p in params.items()}, {"steps": state["steps"] + 1}
+
+
+@dataclass(frozen=True)
+class RMSProp(Optimiser):
+    """Gradients divided by the root of their running mean square; eps outside the root, as in PyTorch."""
+
+    alpha: Swept = ranged(0.99, at_least=0, below=1)
+    eps: Swept = ranged(1e-8, above=0)
+
+    slots = ("square",)
+    source = "Tieleman and Hinton 2012, lecture 6.5"
+
+    def step(self, player: str, params: Tensors, grads: Tensors, state: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+        square = {k: self.alpha * s + (1 - self.alpha) * grads[k].square() for k, s in state["square"].items()}
+        rate = self.rate(player)
+        moved = {k: p - rate * grads[k] / (square[k].sqrt() + self.eps) for k, p in params.items()}
+        return moved, {"square": square, "steps": state["steps"] + 1}
+
+
+@dataclass(frozen=True)
+class Adam(Optimiser):
+    """Adaptive moments with bias correction; eps outside the root, as in PyTorch."""
+
+    beta1: Swept = ranged(0.5, at_least=0, below=1)
+    beta2: Swept = ranged(0.9, at_least=0, below=1)
+    eps: Swept = ranged(1e-8, above=0)
+
+    slots = ("first", "second")
+    source = "Kingma and Ba 2015, arXiv:1412.6980, algorithm 1"
+
+    def step(self, player: str, params: Tensors, grads: Tensors, state: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+        steps = state["steps"] + 1
+        first = {k: self.beta1 * m + (1 - self.beta1) * grads[k] for k, m in state["first"].items()}
+        second = {k: self.beta2 * v + (1 - self.beta2) * grads[k].square() for k, v in state["second"].items()}
+        rate = self.rate(player) / (1 - self.beta1**steps)
+        root = (1 - self.beta2**steps).sqrt()
+        moved = {k: p - rate * first[k] / (second[k].sqrt() / root + self.eps) for k, p in params.items()}
+        return moved, {"first": first, "second": second, "steps": steps}
