@@ -1,0 +1,29 @@
+"""The store: immutable files of results, and the tidy table that is read from them. Needs no torch."""
+
+from ganbench.store.container import SCHEMA, Row, StoreError
+from ganbench.store.frame import load_results
+from ganbench.store.replicas import (
+    ReplicaResult,
+    check_writable,
+    read,
+    read_arrays,
+    result_path,
+    stored,
+    write,
+    write_measurements,
+)
+
+__all__ = [
+    "SCHEMA",
+    "ReplicaResult",
+    "Row",
+    "StoreError",
+    "check_writable",
+    "load_results",
+    "read",
+    "read_arrays",
+    "result_path",
+    "stored",
+    "write",
+    "write_measurements",
+]

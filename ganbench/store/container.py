@@ -1,0 +1,151 @@
+"""The container of one result: JSON and rows in one Parquet file that carries a SHA-256 of itself.
+
+The digest is checked before anything parses the file, so truncations and flipped bits never reach a parser.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+SCHEMA = 1
+Status = Literal["completed", "diverged", "failed"]
+REMAKE = "move it away; the next run makes it anew"
+
+# no JSON text can hold this: after the quote that ends a string stands a colon, a comma, a bracket or a space
+_DIGEST_MARK = b'digest="sha256:'
+
+
+class StoreError(ValueError):
+    """A file or folder of results that cannot be used: which, what was found, what to do."""
+
+    def __init__(self, path: Path, found: str, remedy: str):
+        super().__init__(f"{path}: {found}; {remedy}")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One metric at one evaluation of one replica; `floor` is NaN where the metric has none, `n` counts samples."""
+
+    iteration: int
+    generator_steps: int
+    gradient_steps: int
+    real_samples: int
+    seconds: float
+    metric: str
+    value: float
+    unit: str
+    direction: str
+    floor: float
+    n: int
+    final: bool
+
+
+_ARROW = {"int": pa.int64(), "float": pa.float64(), "str": pa.string(), "bool": pa.bool_()}
+ROW_SCHEMA = pa.schema([(name, _ARROW[str(kind)]) for name, kind in Row.__annotations__.items()])
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A verified result file: its JSON and its rows, still as bytes. `measured` names a metric that was added later."""
+
+    path: Path
+    payload: dict[str, Any]
+    content: bytes = field(repr=False)
+
+    @property
+    def replica_id(self) -> str:
+        return self.payload["definition"]["replica_id"]
+
+    @property
+    def status(self) -> Status:
+        return self.payload["status"]
+
+    @property
+    def measured(self) -> str | None:
+        return self.payload["measured"]
+
+    def table(self) -> pa.Table:
+        """The rows, one column per field of Row."""
+        return pq.read_table(pa.BufferReader(self.content)).replace_schema_metadata(None)
+
+
+def open_result(path: Path | str) -> Stored:
+    """A result file, verified against its own digest before anything parses it. Raises StoreError."""
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
+    at = content.rfind(_DIGEST_MARK) + len(_DIGEST_MARK)
+    if at < len(_DIGEST_MARK):
+        raise StoreError(path, "truncated, or no result of ganbench", REMAKE)
+    if content[at : at + 64] != _digest(content, at):
+        raise StoreError(path, "corrupt: the content does not match its SHA-256", REMAKE)
+    metadata = pq.read_metadata(pa.BufferReader(content)).metadata
+    payload = json.loads(metadata[b"ganbench"])
+    if payload["schema"] > SCHEMA:
+        raise StoreError(path, f"schema {payload['schema']}, this version reads up to {SCHEMA}", "upgrade ganbench")
+    replica_id, metric = payload["definition"]["replica_id"], payload["measured"]
+    expected = f"{replica_id}.{metric}" if metric else replica_id
+    if path.stem != expected:
+        # a second file of one replica would count it twice
+        raise StoreError(path, f"holds replica {replica_id}", f"rename it to {expected}.parquet, or remove the copy")
+    return Stored(path, payload, content)
+
+
+def encode(payload: dict[str, Any], rows: list[Row]) -> bytes:
+    """The bytes of a result file; `payload` has the keys schema, definition, status, info, measured."""
+    table = pa.Table.from_pylist([vars(row) for row in rows], schema=ROW_SCHEMA)
+    buffer = io.BytesIO()
+    # without Arrow's own copy of the schema and without statistics the file is a third of the size
+    with pq.ParquetWriter(buffer, ROW_SCHEMA, store_schema=False, write_statistics=False, compression="zstd") as writer:
+        writer.write_table(table)
+        text = json.dumps(payload, default=_plain)
+        writer.add_key_value_metadata({"ganbench": text, "digest": f'{_DIGEST_MARK.decode()}{"0" * 64}"'})
+    content = buffer.getvalue()
+    at = content.rindex(_DIGEST_MARK) + len(_DIGEST_MARK)
+    return content[:at] + _digest(content, at) + content[at + 64 :]
+
+
+def _digest(content: bytes, at: int) -> bytes:
+    """SHA-256 in hexadecimal of the content with zeros where its own digest stands."""
+    return hashlib.sha256(content[:at] + b"0" * 64 + content[at + 64 :]).hexdigest().encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"found {value!r} ({type(value).__name__}), expected what JSON can hold")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Writes a file so that it is there whole or not at all, even after a power cut. Raises StoreError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        if os.name == "posix":  # the new name itself must survive a power cut; Windows cannot open a folder
+            handle = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise StoreError(path, f"cannot be written ({error.strerror})", "make room or choose another folder") from None

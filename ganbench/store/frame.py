@@ -1,0 +1,83 @@
+"""Results as one tidy pandas DataFrame: a row per replica, evaluation and metric."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from ganbench import catalogue
+from ganbench.store.container import ROW_SCHEMA, Row, Stored, StoreError, open_result
+from ganbench.store.replicas import result_files
+
+BASELINES = frozenset((*catalogue.BASELINES.names(), "vae"))
+"""Objectives that are no GAN and give the scale."""
+
+IDENTITY = ("suite", "target", "objective", "label", "seed", "replica_id", "cell_id", "status")
+CURVES = tuple(Row.__annotations__)
+EXECUTION = ("device", "width", "compiled", "threads", "precision")
+INFO = ("iteration_s", "samples_per_s", "compile_s", "evaluation_s", "peak_memory_mb", "diverged_at", "error", "notes")
+DERIVED = ("baseline", "budget_currency", "budget_amount", "quality_target", "execution", "written_s", "measured_later")
+
+
+def load_results(path: Path | str) -> pd.DataFrame:
+    """Every stored value under a suite's folder, or under a parent of several, in columns of plain types.
+
+    Columns are IDENTITY, CURVES (the fields of store.Row), EXECUTION, INFO and DERIVED. A replica without rows, failed
+    or diverged before its first evaluation, has one row with metric None and value NaN. Values measured after training
+    have measured_later True. Raises StoreError where there are no results, or one is corrupt or of a newer schema.
+    """
+    path = Path(path)
+    folders = [path, *sorted(child for child in path.glob("*") if child.is_dir())]
+    files = [file for folder in folders for file in (*result_files(folder), *result_files(folder / "measured"))]
+    # the folder `measured` is a child of a suite's folder and has been listed with its parent
+    files = list(dict.fromkeys(files))
+    if not files:
+        raise StoreError(path, "no stored replica here", "give a folder that `ganbench run` has written")
+    results = [open_result(file) for file in files]
+    tables = [_rows(result) for result in results]
+    curves = pa.concat_tables(tables).to_pandas()
+    replicas = pd.DataFrame([_describe(result) for result in results])
+    repeated = replicas.loc[np.repeat(np.arange(len(results)), [len(table) for table in tables])].reset_index(drop=True)
+    frame = pd.concat([repeated, curves], axis=1)
+    return frame[[*IDENTITY, *CURVES, *EXECUTION, *INFO, *DERIVED]]
+
+
+def _rows(result: Stored) -> pa.Table:
+    table = result.table()
+    if len(table) or result.measured:
+        return table
+    # a replica that never was evaluated must not vanish from the tables
+    nothing = Row(0, 0, 0, 0, 0.0, "", float("nan"), "", "", float("nan"), 0, False)
+    return pa.Table.from_pylist([{**vars(nothing), "metric": None}], schema=ROW_SCHEMA)
+
+
+def _describe(result: Stored) -> dict[str, Any]:
+    """The columns that all rows of a result share."""
+    definition, info = result.payload["definition"], result.payload["info"]
+    cell, execution = definition["cell"], definition["execution"]
+    budget = cell.get("budget") or {}
+    target, objective = cell["target"]["name"], cell["objective"]["name"]
+    quality = (cell.get("evaluation") or {}).get("reached")
+    return {
+        "suite": definition["suite"],
+        "target": definition.get("target_label", target),
+        "objective": objective,
+        "label": definition["label"],
+        "seed": definition["seed"],
+        "replica_id": result.replica_id,
+        "cell_id": definition["cell_id"],
+        "status": result.status,
+        **{key: execution.get(key) for key in EXECUTION},
+        **{key: info.get(key) for key in INFO},
+        "baseline": objective in BASELINES,
+        "budget_currency": budget.get("currency"),
+        "budget_amount": budget.get("amount"),
+        "quality_target": quality.get(target) if isinstance(quality, dict) else quality,
+        "execution": ", ".join(f"{key} {value}" for key, value in sorted(execution.items())),
+        "written_s": result.payload["written_s"],
+        "measured_later": result.measured is not None,
+    }

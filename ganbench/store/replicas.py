@@ -1,0 +1,149 @@
+"""One immutable Parquet file per finished replica, its arrays beside it as safetensors.
+
+A replica is finished when its Parquet file is there: the arrays are written first, and each file appears whole or not
+at all. Every file carries a SHA-256 of itself and of its arrays. Nothing but files is used: copying them is merging.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from safetensors import numpy as safetensors
+
+from ganbench.store.container import REMAKE, SCHEMA, Row, Status, StoreError, encode, open_result, write_whole
+
+STATUSES = get_args(Status)
+REQUIRED = ("suite", "label", "cell", "cell_id", "seed", "execution", "replica_id")
+
+_LEFTOVER = re.compile(r"\.[0-9a-f]{16,64}\..*\.tmp")
+_LEFTOVER_AGE_S = 60  # a write takes milliseconds; a younger one may belong to a run that still lives
+
+
+@dataclass(frozen=True)
+class ReplicaResult:
+    """All that is kept of one replica.
+
+    `definition` is JSON with the keys of REQUIRED; `info` is JSON (versions, machine, iteration_s, samples_per_s,
+    peak_memory_mb, diverged_at, error, ...). `arrays` holds "snapshot/<iteration>", float32 (500, *d), and
+    "generator/<parameter>", float32.
+    """
+
+    definition: dict[str, Any]
+    status: Status
+    rows: list[Row]
+    info: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def check_writable(folder: Path | str) -> None:
+    """Makes the folder and tries a write in it. Raises StoreError where that is not possible."""
+    folder = Path(folder)
+    probe = folder / f".{0:016x}.probe.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StoreError(
+            folder, f"no results can be written here ({error.strerror})", "choose another folder"
+        ) from None
+
+
+def result_path(folder: Path | str, replica_id: str) -> Path:
+    """Where a replica's Parquet file belongs. Raises ValueError unless the id is 16 to 64 hexadecimal digits."""
+    if not isinstance(replica_id, str) or not re.fullmatch(r"[0-9a-f]{16,64}", replica_id):
+        raise ValueError(f"replica_id: found {replica_id!r}, expected 16 to 64 of the digits 0-9a-f")
+    return Path(folder) / f"{replica_id}.parquet"
+
+
+def write(folder: Path | str, result: ReplicaResult) -> Path:
+    """The path of the replica's Parquet file, written unless a completed or diverged one is already there.
+
+    Raises ValueError for a result that lacks a part of its definition, StoreError where the disk refuses.
+    """
+    lacking = [key for key in REQUIRED if key not in result.definition]
+    if lacking or result.status not in STATUSES:
+        raise ValueError(f"result with status {result.status!r} and without {lacking}; expected all of {REQUIRED}")
+    path = result_path(folder, result.definition["replica_id"])
+    if path.exists() and open_result(path).status != "failed":
+        return path
+    arrays_sha256 = None
+    if result.arrays:
+        # safetensors writes the memory as it lies, which is wrong for a transposed view
+        packed = safetensors.save({k: np.ascontiguousarray(v) for k, v in result.arrays.items()})
+        arrays_sha256 = hashlib.sha256(packed).hexdigest()
+        write_whole(path.with_suffix(".safetensors"), packed)
+    payload = {
+        "schema": SCHEMA,
+        "definition": result.definition,
+        "status": result.status,
+        "info": result.info,
+        "measured": None,
+        "written_s": time.time(),
+        "arrays_sha256": arrays_sha256,
+    }
+    write_whole(path, encode(payload, result.rows))
+    return path
+
+
+def write_measurements(folder: Path | str, replica_id: str, metric: str, rows: list[Row]) -> Path:
+    """The path of one metric measured after training: measured/<replica_id>.<metric>.parquet, replaced if there."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9._-]*", metric):
+        raise ValueError(f"metric: found {metric!r}, expected a name of the characters a-z0-9._-")
+    payload = open_result(result_path(folder, replica_id)).payload
+    path = Path(folder) / "measured" / f"{replica_id}.{metric}.parquet"
+    write_whole(path, encode({**payload, "measured": metric, "written_s": time.time()}, rows))
+    return path
+
+
+def stored(folder: Path | str) -> dict[str, Status]:
+    """replica_id -> status of every replica in a suite's folder; leftovers of interrupted writes are removed.
+
+    Raises StoreError for a file that is corrupt or of a newer schema.
+    """
+    folder = Path(folder)
+    for leftover in (*folder.glob(".*.tmp"), *folder.glob("measured/.*.tmp")):
+        with contextlib.suppress(OSError):  # a folder that can only be read, or another run was faster
+            if _LEFTOVER.fullmatch(leftover.name) and time.time() - leftover.stat().st_mtime > _LEFTOVER_AGE_S:
+                leftover.unlink()
+    results = [open_result(path) for path in result_files(folder)]
+    return {result.replica_id: result.status for result in results}
+
+
+def result_files(folder: Path | str) -> list[Path]:
+    """The Parquet files of a suite's folder, in the order of their names."""
+    return sorted(path for path in Path(folder).glob("*.parquet") if not path.name.startswith("."))
+
+
+def read(path: Path | str) -> ReplicaResult:
+    """The whole result of one replica. Raises StoreError for a file that is corrupt or of a newer schema."""
+    result = open_result(path)
+    rows = [Row(**row) for row in result.table().to_pylist()]
+    return ReplicaResult(
+        result.payload["definition"], result.status, rows, result.payload["info"], read_arrays(result.path)
+    )
+
+
+def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
+    """The arrays that belong to a replica's Parquet file. Raises StoreError where they are missing or not its own."""
+    path = Path(path)
+    expected = open_result(path).payload["arrays_sha256"]
+    if expected is None:
+        return {}
+    arrays = path.with_suffix(".safetensors")
+    try:
+        packed = arrays.read_bytes()
+    except OSError as error:
+        raise StoreError(arrays, f"cannot be read ({error.strerror})", "copy it to the Parquet file's side") from None
+    found = hashlib.sha256(packed).hexdigest()
+    if found != expected:
+        raise StoreError(arrays, f"SHA-256 {found[:12]}, expected {expected[:12]}", f"{REMAKE} ({path.name} as well)")
+    return safetensors.load(packed)
