@@ -1,4 +1,4 @@
-"""Declared fields of objectives, targets, networks and optimisers: types, ranges and the errors that a wrong value gives."""
+"""Declared fields of objectives, targets, networks and optimisers: types, ranges, and the errors of wrong values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from ganbench.registry import did_you_mean
 
 Swept = Annotated[float, "swept"]
 """A number that may differ between the replicas of one ensemble; inside a loss it is a tensor of shape ()."""
+
+
+LARGEST_INTEGER = 2**53
+"""Beyond it a reader of JSON may round an integer."""
 
 
 class FieldError(ValueError):
@@ -36,10 +40,16 @@ def ranged(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def settable(cls: type) -> dict[str, dataclasses.Field[Any]]:
+    """Field name -> dataclass field, for every field that a person can set; none where the class declares none."""
+    declared = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ()
+    return {f.name: f for f in declared if f.init and not f.name.startswith("_")}
+
+
 def field_types(cls: type) -> dict[str, Any]:
-    """Field name -> annotation, for every dataclass field of a class."""
+    """Field name -> annotation, for every field that a person can set."""
     hints = get_type_hints(cls, include_extras=True)
-    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
+    return {name: hints[name] for name in settable(cls)}
 
 
 def swept_fields(cls: type) -> tuple[str, ...]:
@@ -49,18 +59,35 @@ def swept_fields(cls: type) -> tuple[str, ...]:
 
 def defaults(cls: type) -> dict[str, Any]:
     """Field name -> default."""
-    return {f.name: f.default for f in dataclasses.fields(cls)}
+    return {name: declared.default for name, declared in settable(cls).items()}
 
 
 def describe(value: Any) -> str:
-    """How a value is written in a message and in a label."""
+    """How a value is written in a message and in a label; floats are short where that is exact."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
-        return f"{value:g}"
+        short = f"{value:g}"
+        return short if float(short) == value else repr(value)
     if isinstance(value, list | tuple):
         return f"[{','.join(describe(v) for v in value)}]"
     return str(value)
+
+
+def printable(value: Any) -> str:
+    """A found value for a message: at most 60 characters, and none that could command a terminal."""
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        return "a very large integer"
+    text = "a list" if isinstance(value, list | tuple) and _holds_more(value) else describe(value)
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _holds_more(values: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether a list is too long or too nested to be shown."""
+    return len(values) > 10 or any(isinstance(v, list | tuple | dict) or printable(v) != describe(v) for v in values)
 
 
 def build(cls: type, values: dict[str, Any]) -> Any:
@@ -79,11 +106,11 @@ def build(cls: type, values: dict[str, Any]) -> Any:
 
 def check(cls: type, name: str, value: Any) -> Any:
     """One value in the declared type of a field. Raises FieldError."""
-    declared = next(f for f in dataclasses.fields(cls) if f.name == name)
+    declared = settable(cls)[name]
     value = _typed(name, field_types(cls)[name], value)
     choices = declared.metadata.get("choices")
     if choices and value not in choices:
-        raise FieldError(name, f'found "{value}"; {did_you_mean(str(value), choices)}')
+        raise FieldError(name, f'found "{printable(value)}"; {did_you_mean(str(value), choices)}')
     for limit, bound in declared.metadata.get("limits", {}).items():
         for number in value if isinstance(value, tuple) else (value,):
             held = {
@@ -103,7 +130,9 @@ def _typed(name: str, hint: Any, value: Any) -> Any:
         hint = get_args(hint)[0]
     if get_origin(hint) is tuple:
         if not isinstance(value, list | tuple):
-            raise FieldError(name, f"found {describe(value)}, expected a list")
+            raise FieldError(
+                name, f"found {printable(value)}, expected a list; in a spec write [[a,b]], as [a,b] is a grid"
+            )
         return tuple(_typed(name, get_args(hint)[0], v) for v in value)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         try:
@@ -113,7 +142,9 @@ def _typed(name: str, hint: Any, value: Any) -> Any:
     # bool is an int to Python; a person who writes `d_steps = true` has made a mistake
     if type(value) is not hint:
         expected = {float: "a number", int: "an integer", bool: "true or false", str: "a string"}[hint]
-        raise FieldError(name, f"found {describe(value)} ({type(value).__name__}), expected {expected}")
+        raise FieldError(name, f"found {printable(value)} ({type(value).__name__}), expected {expected}")
+    if hint is int and abs(value) > LARGEST_INTEGER:
+        raise FieldError(name, f"found {printable(value)}, expected at most {LARGEST_INTEGER:,}")
     if hint is float and not math.isfinite(value):
         raise FieldError(name, f"found {value}, expected a finite number")
     return value

@@ -1,4 +1,4 @@
-"""A registry maps names to classes and imports one only when it is used: listing names must not cost an import of torch."""
+"""A registry maps names to classes and imports one only when it is used: listing names costs no import of torch."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class UnknownName(ValueError):
 
 def did_you_mean(name: str, known: list[str] | tuple[str, ...]) -> str:
     """A question with the nearest known name, or the list of all where none is near."""
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.5)
     if near:
         return f'did you mean "{near[0]}"?'
     return f"known: {', '.join(known)}"
@@ -49,7 +49,8 @@ class Registry:
         module, _, attribute = self.places[self.require(name)].partition(":")
         package, _, leaf = module.rpartition(".")
         spec = importlib.util.find_spec(package)
-        assert spec is not None and spec.submodule_search_locations is not None
+        assert spec is not None
+        assert spec.submodule_search_locations is not None
         source = (Path(spec.submodule_search_locations[0]) / f"{leaf}.py").read_text(encoding="utf-8")
         for node in ast.parse(source).body:
             if isinstance(node, ast.ClassDef) and node.name == attribute:

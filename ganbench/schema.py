@@ -1,0 +1,211 @@
+"""The schema of a suite file: its tables and keys, their types, ranges, defaults and registered names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr
+
+from ganbench import catalogue
+from ganbench.document import Document
+from ganbench.fields import LARGEST_INTEGER, printable
+from ganbench.registry import Registry, did_you_mean
+from ganbench.spec import Choices, Grid, Interval, Spec, SpecError, parse_spec, parse_value
+
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+CURRENCIES = ("generator_steps", "gradient_steps", "real_samples", "seconds", "iterations")
+MOST_SEEDS = 100_000
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not NAME.fullmatch(value):
+        raise ValueError(f'found "{printable(value)}"; expected a name of a-z, 0-9, ".", "_", "-", such as "my-suite"')
+    return value
+
+
+def _seeds(value: object) -> tuple[int, ...]:
+    expected = 'expected a number of seeds, a range such as "0:8", or a list such as [0, 3, 5]'
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d{1,15}):(\d{1,15})", value, re.ASCII)):
+        seeds: Sequence[Any] = range(int(match[1]), int(match[2]))
+    elif isinstance(value, int) and not isinstance(value, bool):
+        seeds = range(min(value, MOST_SEEDS + 1))
+    elif isinstance(value, list):
+        seeds = value
+    else:
+        raise ValueError(f"found {printable(value)}; {expected}")
+    if not 1 <= len(seeds) <= MOST_SEEDS:
+        count = f"more than {MOST_SEEDS:,}" if len(seeds) > MOST_SEEDS else "no seeds"
+        raise ValueError(f"found {count}; expected 1 to {MOST_SEEDS:,} seeds")
+    seen = set()
+    for seed in seeds:
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < LARGEST_INTEGER:
+            raise ValueError(f"found the seed {printable(seed)}; expected integers of at least 0")
+        if seed in seen:
+            raise ValueError(f"found the seed {seed} twice; remove one")
+        seen.add(seed)
+    return tuple(seeds)
+
+
+def _spec(value: object, registry: Registry) -> Spec:
+    if not isinstance(value, str):
+        raise ValueError(f'found {printable(value)}; expected a text such as "{registry.names()[0]}"')
+    spec = parse_spec(value)
+    registry.require(spec.name)
+    return spec
+
+
+def _objective(value: object, known: Registry | None = None) -> Spec:
+    spec = _spec(value, known or catalogue.OBJECTIVES)
+    chosen = spec.fields.get("optimiser")
+    for name in chosen.values if isinstance(chosen, Grid) else () if chosen is None else (chosen,):
+        try:
+            catalogue.OPTIMISERS.require(str(name))
+        except ValueError as error:
+            raise SpecError(spec.columns["optimiser"], str(error)) from None
+    return spec
+
+
+def _baseline(value: object) -> Spec:
+    # an objective can stand among the baselines too: the vae gives the scale of a trained model that is no GAN
+    places = {**catalogue.BASELINES.places, **catalogue.OBJECTIVES.places}
+    return _objective(value, Registry(catalogue.BASELINES.kind, places))
+
+
+def _single(value: object, registry: Registry) -> Spec:
+    spec = _spec(value, registry)
+    for name in spec.gridded():
+        raise SpecError(spec.columns[name], f"found a list for {name}; expected one {registry.kind} for all cells")
+    return spec
+
+
+def _registered(value: object, registry: Registry, *others: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"found {printable(value)}; expected the name of a {registry.kind}")
+    return value if value in others else registry.require(value)
+
+
+def _target_label(value: object) -> str:
+    return str(_spec(value, catalogue.TARGETS))
+
+
+def _currency(value: object) -> str:
+    if value not in CURRENCIES:
+        raise ValueError(f'unknown currency "{printable(value)}"; {did_you_mean(printable(value), CURRENCIES)}')
+    return str(value)
+
+
+def _defaults(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"found {printable(value)}; expected a table of fields")
+    if "optimiser" in value:
+        _registered(value["optimiser"], catalogue.OPTIMISERS)
+    return {field: _default(v) for field, v in value.items()}
+
+
+def _default(value: object) -> Any:
+    inner = value if isinstance(value, list) else [value]
+    if not all(isinstance(v, bool | int | float | str) for v in inner):
+        raise ValueError(f"found {printable(value)}; expected a number, true, false, a text or a list of them")
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _space(value: object) -> Interval | Choices:
+    if isinstance(value, list) and value:
+        return Choices(tuple(_default(v) for v in value))
+    space = parse_value(value) if isinstance(value, str) else value
+    if not isinstance(space, Interval | Choices):
+        raise ValueError(f'found {printable(value)}; expected "loguniform(a,b)", "uniform(a,b)" or a list of choices')
+    return space
+
+
+Specs = Annotated[tuple[Annotated[Spec, PlainValidator(_objective)], ...], Field(strict=False)]
+Targets = Annotated[
+    tuple[Annotated[Spec, PlainValidator(lambda v: _spec(v, catalogue.TARGETS))], ...],
+    Field(strict=False),
+]
+Baselines = Annotated[tuple[Annotated[Spec, PlainValidator(_baseline)], ...], Field(strict=False)]
+Metrics = Annotated[
+    tuple[Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.METRICS))], ...],
+    Field(strict=False),
+]
+Network = Annotated[Spec, PlainValidator(lambda v: _single(v, catalogue.NETWORKS))]
+Optimiser = Annotated[Spec, PlainValidator(lambda v: _single(v, catalogue.OPTIMISERS))]
+Objective = Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.OBJECTIVES))]
+Searched = Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.OBJECTIVES, "*"))]
+Seeds = Annotated[tuple[int, ...], PlainValidator(_seeds)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Amount = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
+
+
+class Section(BaseModel):
+    """A table of a suite: unknown keys are errors, types are exact, nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Budget(Section):
+    """What every objective may spend, in one currency."""
+
+    currency: Annotated[str, PlainValidator(_currency)]
+    amount: Amount
+
+
+class Training(Section):
+    """Samples per step and the dimension of z, standard normal."""
+
+    batch: Annotated[int, Field(ge=1, le=10**6)] = 256
+    latent: Annotated[int, Field(ge=1, le=10**5)] = 2
+
+
+class Execution(Section):
+    """What can change bits: compiled or eager, replicas per ensemble, threads."""
+
+    compiled: bool = True
+    width: Annotated[int, Field(ge=2, le=10**5)] = 8
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+
+
+class Evaluation(Section):
+    """When and how a replica is measured; `reached` is a quality target per target, in the unit of `rank_by`."""
+
+    times: Count = 15
+    samples: Annotated[int, Field(ge=2, le=10**7)] = 500
+    final_samples: Annotated[int, Field(ge=2, le=10**7)] = 1000
+    metrics: Metrics
+    rank_by: Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.METRICS))]
+    reached: dict[Annotated[str, PlainValidator(_target_label)], Amount] = {}
+
+
+class Tuning(Section):
+    """Trials per objective, and seeds apart from those that are reported."""
+
+    trials: Annotated[int, Field(ge=1, le=10**5)]
+    seeds: Seeds
+
+
+class Suite(Section):
+    """Everything that a run needs, checked; `document` knows where each value stood."""
+
+    name: Annotated[str, PlainValidator(_name)]
+    summary: str = ""
+    seeds: Seeds = tuple(range(8))
+    targets: Targets
+    objectives: Specs = ()
+    baselines: Baselines = ()
+    network: Network = Spec("mlp")
+    optimiser: Optimiser = Spec("adam")
+    budget: Budget
+    training: Training = Training()
+    execution: Execution = Execution()
+    evaluation: Evaluation
+    defaults: dict[Objective, Annotated[dict[str, Any], PlainValidator(_defaults)]] = {}
+    search: dict[Searched, dict[str, Annotated[Interval | Choices, PlainValidator(_space)]]] = {}
+    tuning: Tuning | None = None
+    _document: Document = PrivateAttr()
+
+    @property
+    def document(self) -> Document:
+        """The content that the suite was made from."""
+        return self._document

@@ -1,0 +1,257 @@
+"""The mini-grammar of suites and of the command line: `name[field=value,...]`, grids and search spaces.
+
+    spec     name, or name[field=value,...]
+    value    1, .5, 1e-3, true, false, word, "text", [value,...], loguniform(a,b), uniform(a,b)
+
+A list makes a grid: one spec for each of its values. A list inside a list is one value that is itself a list.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ganbench.fields import describe, printable
+from ganbench.registry import did_you_mean
+
+LONGEST_TEXT = 10_000
+LARGEST_GRID = 10_000
+# a longer number than this is a slip or an attack: Python's int() refuses 4,300 digits and is slow before that
+LONGEST_NUMBER = 40
+
+TOKEN = re.compile(r"""\s*(?:(?P<string>"[^"]*"|'[^']*')|(?P<mark>[\[\](),=])|(?P<word>[^\s\[\](),="']+)|(?P<end>$))""")
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class SpecError(ValueError):
+    """Text outside the grammar; `column` counts from 1 in that text."""
+
+    def __init__(self, column: int, message: str):
+        super().__init__(message)
+        self.column = column
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A search space: numbers between low and high, uniform in themselves or in their logarithms."""
+
+    kind: Literal["uniform", "loguniform"]
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.kind}({describe(self.low)},{describe(self.high)})"
+
+    def draw(self, u: float) -> float:
+        """The quantile at u in [0, 1)."""
+        if self.kind == "uniform":
+            return self.low + u * (self.high - self.low)
+        return math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low)))
+
+
+@dataclass(frozen=True)
+class Choices:
+    """A search space: the listed values, equally likely."""
+
+    values: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return describe(self.values)
+
+    def draw(self, u: float) -> Any:
+        """The value at u in [0, 1)."""
+        return self.values[int(u * len(self.values))]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The values of a listed field."""
+
+    values: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        return describe(self.values)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A name with the fields that were written after it; `columns` says where each stood, counted from 1."""
+
+    name: str
+    fields: dict[str, Any] = dataclasses.field(default_factory=dict)
+    columns: dict[str, int] = dataclasses.field(default_factory=dict, compare=False)
+
+    def __str__(self) -> str:
+        inside = ",".join(f"{name}={_written(value)}" for name, value in self.fields.items())
+        return f"{self.name}[{inside}]" if inside else self.name
+
+    def gridded(self) -> tuple[str, ...]:
+        """Names of the listed fields."""
+        return tuple(name for name, value in self.fields.items() if isinstance(value, Grid))
+
+    def grid(self) -> list[Spec]:
+        """One spec for each combination of the listed values; the last field runs fastest."""
+        listed = [v.values if isinstance(v, Grid) else (v,) for v in self.fields.values()]
+        points = itertools.product(*listed)
+        return [dataclasses.replace(self, fields=dict(zip(self.fields, point, strict=True))) for point in points]
+
+
+def parse_spec(text: str) -> Spec:
+    """A spec from its text. Raises SpecError."""
+    parser = _Parser(text)
+    name = parser.take("word", "a name")
+    if parser.kind == "end":
+        return Spec(name)
+    fields: dict[str, Any] = {}
+    columns: dict[str, int] = {}
+    parser.take_mark("[", "[field=value,...] or the end")
+    while True:
+        column = parser.column
+        field = parser.take("word", "a field's name")
+        if not NAME.fullmatch(field):
+            raise SpecError(column, f"found {printable(field)}; expected a field's name")
+        if field in fields:
+            raise SpecError(column, f"{field} is given twice; remove one")
+        parser.take_mark("=", f"= after {field}")
+        fields[field], columns[field] = parser.value(depth=0), column
+        if parser.take_mark(",]", ", or ]") == "]":
+            break
+    parser.finish()
+    if math.prod(len(v.values) for v in fields.values() if isinstance(v, Grid)) > LARGEST_GRID:
+        raise SpecError(1, f"the grid has more than {LARGEST_GRID:,} points; list fewer values")
+    return Spec(name, fields, columns)
+
+
+def parse_value(text: str) -> Any:
+    """A value from its text; a list stays a plain list. Raises SpecError."""
+    parser = _Parser(text)
+    value = parser.value(depth=0)
+    parser.finish()
+    return list(value.values) if isinstance(value, Grid) else value
+
+
+class _Parser:
+    """Reads tokens from left to right; `kind`, `word` and `column` describe the next one."""
+
+    def __init__(self, text: str):
+        if len(text) > LONGEST_TEXT:
+            raise SpecError(1, f"found {len(text):,} characters; expected at most {LONGEST_TEXT:,}")
+        self.text, self.at = text, 0
+        self.advance()
+
+    def advance(self) -> None:
+        token = TOKEN.match(self.text, self.at)
+        if token is None:
+            left = len(self.text) - len(self.text[self.at :].lstrip())
+            raise SpecError(left + 1, "a quotation mark is not closed; close it")
+        self.kind = str(token.lastgroup)
+        self.word, self.column, self.at = token[self.kind], token.start(self.kind) + 1, token.end()
+
+    def refuse(self, expected: str) -> SpecError:
+        found = "the end" if self.kind == "end" else f"{printable(self.word)}"
+        return SpecError(self.column, f"found {found}; expected {expected}")
+
+    def take(self, kind: str, expected: str) -> str:
+        if self.kind != kind:
+            raise self.refuse(expected)
+        word = self.word
+        self.advance()
+        return word
+
+    def take_mark(self, marks: str, expected: str) -> str:
+        if self.kind != "mark" or self.word not in marks:
+            raise self.refuse(expected)
+        return self.take("mark", expected)
+
+    def finish(self) -> None:
+        if self.kind != "end":
+            raise self.refuse("the end")
+
+    def value(self, depth: int) -> Any:
+        if self.kind == "string":
+            return self.take("string", "a text")[1:-1]
+        if self.kind == "mark" and self.word == "[" and depth < 2:
+            return self.listed(depth)
+        column, word = self.column, self.take("word", "a value")
+        if self.kind == "mark" and self.word == "(":
+            return self.interval(column, word)
+        return _literal(column, word)
+
+    def listed(self, depth: int) -> Any:
+        self.take_mark("[", "[")
+        values = [self.value(depth + 1)]
+        while self.take_mark(",]", ", or ]") == ",":
+            values.append(self.value(depth + 1))
+        return Grid(tuple(values)) if depth == 0 else tuple(values)
+
+    def interval(self, column: int, kind: str) -> Interval:
+        if kind not in ("uniform", "loguniform"):
+            near = did_you_mean(kind, ["loguniform", "uniform"])
+            raise SpecError(column, f'unknown search space "{printable(kind)}"; {near}')
+        self.take_mark("(", "(")
+        low = _number(self.column, self.take("word", "the lower end"))
+        self.take_mark(",", ",")
+        high = _number(self.column, self.take("word", "the upper end"))
+        self.take_mark(")", ")")
+        if not low < high:
+            raise SpecError(column, f"found {describe(low)} and {describe(high)}; expected the lower end first")
+        if kind == "loguniform" and low <= 0:
+            raise SpecError(column, f"found {describe(low)}; expected a lower end above 0, as its logarithm is needed")
+        return Interval("uniform" if kind == "uniform" else "loguniform", low, high)
+
+
+def _literal(column: int, word: str) -> Any:
+    if word in ("true", "false"):
+        return word == "true"
+    if not NUMBER.fullmatch(word):
+        if word.lstrip("+-").lower() in ("nan", "inf", "infinity"):
+            raise SpecError(column, f"found {word}; expected a finite number")
+        return word
+    if len(word) > LONGEST_NUMBER:
+        raise SpecError(column, f"found a number of {len(word):,} characters; expected at most {LONGEST_NUMBER}")
+    if word.lstrip("+-").isdigit():
+        return int(word)
+    if not math.isfinite(float(word)):
+        raise SpecError(column, f"found {word}; expected a number within the range of a float")
+    return float(word)
+
+
+def _number(column: int, word: str) -> float:
+    value = _literal(column, word)
+    if isinstance(value, bool | str):
+        raise SpecError(column, f"found {printable(word)}; expected a number")
+    return float(value)
+
+
+def _written(value: Any) -> str:
+    """A value as the grammar reads it back: a tuple outside a grid needs its second pair of brackets."""
+    if isinstance(value, tuple):
+        return f"[{_inner(value)}]"
+    if isinstance(value, Grid):
+        return f"[{','.join(_inner(v) for v in value.values)}]"
+    return _inner(value)
+
+
+def _inner(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{','.join(_inner(v) for v in value)}]"
+    if isinstance(value, str) and not (value and isinstance(_literal_or_none(value), str)):
+        quote = "'" if '"' in value else '"'
+        return f"{quote}{value}{quote}"
+    return describe(value)
+
+
+def _literal_or_none(value: str) -> Any:
+    """What the grammar makes of a bare word; None where the text is no bare word."""
+    token = TOKEN.match(value)
+    if token is None or token["word"] != value:
+        return None
+    try:
+        return _literal(1, value)
+    except SpecError:
+        return None
