@@ -1,0 +1,31 @@
+"""The floor of a metric: what a perfect generator would score with as many samples."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from ganbench import streams
+from ganbench.metrics.contract import Metric
+from ganbench.targets.contract import Target
+
+
+@lru_cache(maxsize=4096)
+def floor(metric: Metric, target: Target, n: int, pairs: int = 16) -> float:
+    """Mean of a metric over pairs of independent sets of n true samples, or its known floor; the same on every machine.
+
+    A finite set gives its players' half against its held-out half, without repetition. Cached per process. Raises
+    ValueError where the metric is inapplicable or n too large.
+    """
+    if metric.known_floor is not None and metric.inapplicable(target) is None:
+        return metric.known_floor
+    if n == target.reference_limit:
+        pairs = 1  # the two halves as a whole: every further pair would be the same one
+    return float(np.mean([metric.measure(*true_pair(target, n, pair), target) for pair in range(pairs)]))
+
+
+def true_pair(target: Target, n: int, pair: int) -> tuple[np.ndarray, np.ndarray]:
+    """n samples of the oracle and n of the reference, independent of each other, float64."""
+    oracle = target.oracle(streams.generator(pair, "floor.oracle"), n)
+    return oracle, target.reference(streams.generator(pair, "floor.reference"), n)
