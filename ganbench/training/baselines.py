@@ -1,0 +1,161 @@
+"""Baselines: rows that are no GAN and give a table its scale. Each is fitted once per seed and then draws samples."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from ganbench import streams
+from ganbench.targets.contract import Target
+from ganbench.targets.images import FiniteImages
+
+PLAYERS_SAMPLES = 5000
+"""Keyed samples that a baseline is fitted to; of a finite set it sees the whole players' half instead."""
+
+MODES_OF_A_MANIFOLD = 16
+"""Modes that gmm-em assumes where a target has none to count."""
+
+SAMPLES_PER_PARAMETER = 10
+"""Samples per free number that a full covariance needs; with fewer, gmm-em fits variances only."""
+
+
+SAMPLES_PER_COMPONENT = 10
+"""Samples per component that a candidate of gmm-em needs."""
+
+
+class Fitted:
+    """A fitted baseline; `notes` says what was chosen in fitting, in words for a table's footnote."""
+
+    notes: str
+
+    def sample(self, rng: np.random.Generator, n: int) -> Float[np.ndarray, "n *d"]:
+        """n samples, float64; a finite set's oracle raises ValueError where n exceeds the set."""
+        raise NotImplementedError  # the contract: every fitted baseline draws
+
+
+class Baseline:
+    """A rule that fits a sampler to the players' data; no state, deterministic in the seed."""
+
+    source: ClassVar[str]
+
+    def fit(self, target: Target, seed: int) -> Fitted:
+        """The sampler fitted to the players' data under a seed."""
+        raise NotImplementedError  # the contract: every baseline states it
+
+
+@dataclass(frozen=True)
+class TrueSamples(Fitted):
+    """The target itself."""
+
+    target: Target
+    notes: str
+
+    def sample(self, rng: np.random.Generator, n: int) -> Float[np.ndarray, "n *d"]:
+        return self.target.oracle(rng, n)
+
+
+@dataclass(frozen=True)
+class Gaussians(Fitted):
+    """A fitted mixture of Gaussians: `cumulative` weights (k,), `means` (k, d), covariances' `factors` (k, d, d)."""
+
+    cumulative: Float[np.ndarray, " k"]
+    means: Float[np.ndarray, "k d"]
+    factors: Float[np.ndarray, "k d d"]
+    notes: str
+
+    def sample(self, rng: np.random.Generator, n: int) -> Float[np.ndarray, "n d"]:
+        u, z = rng.random(n), rng.standard_normal((n, self.means.shape[1]))
+        # without the last edge: rounding may leave it a little under 1, and u beyond it
+        component = np.searchsorted(self.cumulative[:-1], u, side="right")
+        x = self.means[component]
+        for k in np.unique(component):
+            x[component == k] += z[component == k] @ self.factors[k].T
+        return x
+
+
+class Oracle(Baseline):
+    """Fresh samples of the target: what a perfect generator would score; of a finite set, the players' half itself."""
+
+    source: ClassVar[str] = "the target"
+
+    def fit(self, target: Target, seed: int) -> TrueSamples:
+        limit = target.reference_limit
+        return TrueSamples(target, "fresh true samples" if limit is None else f"the players' half, {limit} images")
+
+
+class Trivial(Baseline):
+    """One Gaussian with the mean and the full covariance of the players' data: what any objective must beat."""
+
+    source: ClassVar[str] = "maximum likelihood of the normal distribution"
+
+    def fit(self, target: Target, seed: int) -> Gaussians:
+        x = players_data(target, seed)
+        covariance = np.atleast_2d(np.cov(x, rowvar=False, ddof=0))
+        factor = symmetric_root(covariance)
+        return Gaussians(np.ones(1), x.mean(axis=0)[None], factor[None], f"one Gaussian fitted to {len(x)} samples")
+
+
+class GaussianMixtureEM(Baseline):
+    """A Gaussian mixture fitted by classical EM, its number of components by BIC up to twice the target's modes.
+
+    Candidates are the powers of two up to there, the number of modes and its double, as far as each component has ten
+    samples; a manifold counts as 16 modes.
+    Covariances are full where the data hold ten samples per free number of the largest candidate, else diagonal.
+    """
+
+    source: ClassVar[str] = "Dempster, Laird & Rubin 1977; BIC of Schwarz 1978; sklearn.mixture.GaussianMixture"
+
+    def fit(self, target: Target, seed: int) -> Gaussians:
+        from sklearn.mixture import GaussianMixture  # lazy: a second of imports that no other row needs
+
+        x = players_data(target, seed)
+        numbers = candidates(target.modes, len(x))
+        kind = covariance_type(x.shape[1], numbers[-1], len(x))
+        # a constant pixel would have variance 0 and an infinite likelihood; rounding alone varies by step²/12
+        least_variance = 1e-6 * target.scale**2 / x.shape[1] + target.resolution**2 / 12
+        state = int(streams.generator(seed, "baseline.em").integers(2**31))
+        fits = [GaussianMixture(k, covariance_type=kind, reg_covar=least_variance, random_state=state) for k in numbers]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an EM that stops at its limit is told in the notes
+            best = min((fit.fit(x) for fit in fits), key=lambda fit: fit.bic(x))
+        components = f"{best.n_components} component" + ("s" if best.n_components > 1 else "")
+        notes = f"{components} by BIC of {', '.join(map(str, numbers))}; {kind} covariance"
+        if not best.converged_:
+            notes += f"; EM stopped at {best.n_iter_} iterations"
+        covariances = best.covariances_ if kind == "full" else np.stack([np.diag(v) for v in best.covariances_])
+        factors = np.stack([symmetric_root(c) for c in covariances])
+        return Gaussians(np.cumsum(best.weights_), best.means_, factors, notes)
+
+
+def players_data(target: Target, seed: int) -> Float[np.ndarray, "N *d"]:
+    """What a baseline is fitted to, float64: 5,000 keyed samples, or the whole players' half of a finite set."""
+    if isinstance(target, FiniteImages):
+        return target.training_set
+    rng = streams.generator(seed, "baseline.data")
+    u = torch.from_numpy(streams.uniform(rng, PLAYERS_SAMPLES, target.uniforms))
+    z = torch.from_numpy(streams.normal(rng, PLAYERS_SAMPLES, target.normals))
+    return target.to("cpu").sample(u, z).double().numpy()
+
+
+def candidates(modes: int | None, samples: int) -> list[int]:
+    """Numbers of components that BIC chooses from, ascending."""
+    most = 2 * (MODES_OF_A_MANIFOLD if modes is None else modes)
+    numbers = {2**i for i in range(most.bit_length())} | {most // 2, most}
+    return sorted(k for k in numbers if k == 1 or k * SAMPLES_PER_COMPONENT <= samples)
+
+
+def covariance_type(dimension: int, components: int, samples: int) -> str:
+    """ "full" where the samples carry so many numbers, else "diag"."""
+    numbers = components * (1 + dimension + dimension * (dimension + 1) // 2)
+    return "full" if samples >= SAMPLES_PER_PARAMETER * numbers else "diag"
+
+
+def symmetric_root(covariance: Float[np.ndarray, "d d"]) -> Float[np.ndarray, "d d"]:
+    """The symmetric square root; unlike Cholesky's factor it exists where a coordinate is constant."""
+    values, vectors = np.linalg.eigh(covariance)
+    return (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
