@@ -111,7 +111,8 @@ class Objective:
     draws: ClassVar[tuple[str, ...]] = ()
     hold: ClassVar[bool] = False  # one batch of latents for the whole iteration, weighted by e_step
     g_step_uses_real: ClassVar[bool] = False  # the generator's loss reads b.x
-    target: ClassVar[Any] = None  # the target of a bound objective
+    needs_target: ClassVar[bool] = False  # a loss or the e_step reads self.target, set by bind
+    target: ClassVar[Any] = None
 
     def __post_init__(self) -> None:
         if self.updates == "simultaneous" and (self.d_steps, self.g_steps) != (1, 1):
@@ -170,8 +171,8 @@ class Objective:
         return frozenset(self.draws).union(*(r.draws for r in self.regularisers()))
 
     def bind(self, target: Any) -> Objective:
-        """The same objective knowing its target, for those that use what is known of the data."""
-        return self._with({"target": target})
+        """The same objective knowing its target, where it needs to."""
+        return self._with({"target": target}) if self.needs_target else self
 
     def with_swept(self, swept: dict[str, Tensor]) -> Objective:
         """The same objective with tensors in place of its swept numbers; nothing is checked again."""

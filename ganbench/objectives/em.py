@@ -48,6 +48,10 @@ class EM(Minimax):
     formula = "E: r = softmax(log D(G(z)) / T);  G: max sum r log D(G(z));  D: max E log D(x) + E log(1 - D(G(z)))"
     year = 2014
 
+    @property
+    def needs_target(self) -> bool:  # type: ignore[override]  # a class attribute where it is constant
+        return self.prior == "target"
+
     def schedule(self) -> tuple[Step, ...]:
         return super().schedule() * self.m_steps
 

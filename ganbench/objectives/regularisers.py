@@ -56,15 +56,17 @@ class SpectralNorm(Regulariser):
 
 
 def largest_singular_value(W: Tensor) -> Tensor:
-    """|W v| with v from seven squarings of W'W, that is 128 power iterations; never above the true value.
+    """|W v| with v from seven squarings of W'W, that is from 128 power iterations; never above the true value.
 
     The gradient flows through W alone, v being held, as in the paper. Shape (); zero matrices give the square root of the
     smallest normal number, not NaN.
     """
+    tiny = torch.finfo(W.dtype).tiny
+    if 1 in W.shape:
+        return (W.square().sum() + tiny).sqrt()
     W0 = W.detach()
     wide = W.shape[0] < W.shape[1]
     A = W0 @ W0.mT if wide else W0.mT @ W0
-    tiny = torch.finfo(W.dtype).tiny
     for _ in range(7):
         A = A / (A.diagonal().sum() + tiny)
         A = A @ A

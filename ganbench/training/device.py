@@ -1,0 +1,115 @@
+"""Where and how numbers are computed: threads, device, compilation, clocks, and the words for all that in an identity."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+
+class NoCompiler(RuntimeError):
+    """No C++ compiler answers, so nothing can be compiled; the message says how to go on without."""
+
+
+def cache_folder() -> Path:
+    """Where compiled code is kept between runs: $GANBENCH_CACHE, else ganbench/ in the user's cache folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(os.environ.get("GANBENCH_CACHE") or Path(base) / "ganbench")
+
+
+def prepare_process(threads: int) -> None:
+    """Fixes the number of threads and the place of the compile cache; call once per process, before any tensor."""
+    torch.set_num_threads(threads)
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
+    # compile in this process: a pool of helpers costs 200 MB each, and the workers already fill the cores
+    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"
+
+
+def resolve_device(name: str) -> str:
+    """"cpu" or "cuda" for "auto", "cpu" or "cuda". Raises ValueError where the device is not there."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f'device "cuda": torch {torch.__version__} sees no CUDA device here; use --device cpu')
+    return name
+
+
+def execution_identity(device: str) -> dict[str, str]:
+    """What of this machine and its libraries can change the bits of a result."""
+    on_gpu = device == "cuda"
+    return {
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
+        "instructions": "cuda" if on_gpu else torch.backends.cpu.get_cpu_capability(),
+        "precision": "fp32",
+    }
+
+
+def synchronise(device: str) -> None:
+    """Waits until the device has done all that was asked of it."""
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def compiled(function: Callable[..., Any], example: tuple[Any, ...]) -> Callable[..., Any]:
+    """A function of nested tensors as machine code for the shapes of the example. Raises NoCompiler.
+
+    The function is traced to tensor operations first, through `torch.func`: what is compiled is one flat graph, whatever
+    Python an objective is written in, and a call checks no guards. Tracing runs the function once.
+    """
+    leaves, structure = pytree.tree_flatten(example)
+    output: list[pytree.TreeSpec] = []
+
+    def flat(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        flat_result, spec = pytree.tree_flatten(function(*pytree.tree_unflatten(tensors, structure)))
+        output.append(spec)
+        return tuple(flat_result)
+
+    with torch.no_grad(), warnings.catch_warnings():
+        # deprecations inside torch's own lowering, nothing that a user of ganbench can act on
+        warnings.simplefilter("ignore", FutureWarning)
+        graph = make_fx(flat)(*leaves)
+        graph.graph.eliminate_dead_code()
+        graph.recompile()
+        code = _inductor(graph, leaves)
+
+    def call(*arguments: Any) -> Any:
+        return pytree.tree_unflatten(code(*pytree.tree_leaves(arguments)), output[0])
+
+    return call
+
+
+def _inductor(graph: torch.fx.GraphModule, leaves: list[torch.Tensor]) -> Callable[..., Any]:
+    from torch._inductor import compile as inductor_compile
+    from torch._inductor.exc import InvalidCxxCompiler
+
+    try:
+        return inductor_compile(graph, leaves)
+    except InvalidCxxCompiler as error:
+        raise NoCompiler("no working C++ compiler: install one (g++ or clang), or run with --set execution.compiled=false") from error
+
+
+class Stopwatch:
+    """Seconds between `start` and `stop`, summed; both wait for the device first."""
+
+    def __init__(self, device: str):
+        self.device = device
+        self.seconds = 0.0
+        self._began = 0.0
+
+    def start(self) -> None:
+        synchronise(self.device)
+        self._began = time.perf_counter()
+
+    def stop(self) -> None:
+        synchronise(self.device)
+        self.seconds += time.perf_counter() - self._began

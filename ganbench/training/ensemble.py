@@ -1,0 +1,188 @@
+"""Many replicas of one shape trained as one: the only place that knows the leading axis R.
+
+A loss is written for one replica; here it is differentiated, joined with its optimiser into one step of one replica, and
+lifted over R by `torch.func.vmap`. Everything is passed by position: a keyword argument would be broadcast, not mapped.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import grad_and_value, vmap
+from torch.utils import _pytree as pytree
+
+from ganbench.fields import swept_fields
+from ganbench.networks.initialisation import initial_params
+from ganbench.networks.mlp import BatchStats
+from ganbench.objectives.contract import (
+    Batch,
+    Objective,
+    Player,
+    Step,
+    penalised_d_loss,
+    penalised_g_loss,
+    reparametrised,
+)
+from ganbench.training.device import compiled
+from ganbench.training.optimisers import Optimiser
+
+REFERENCE_LATENTS = 4096
+"""Latents whose statistics stand in for the batch's when a generator with batch statistics is sampled."""
+
+State = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Game:
+    """What all replicas of an ensemble have in common; two equal games share one compiled code."""
+
+    objective: Objective  # bound to its target where it needs one; swept numbers are placeholders
+    optimiser: Optimiser
+    network: Any
+    latent: int
+    shape: tuple[int, ...]
+    batch: int
+    width: int
+    compiled: bool
+    device: str
+
+    def generator(self) -> nn.Module:
+        return self.network.generator(self.latent, self.shape)
+
+    def critic(self) -> nn.Module:
+        return self.network.critic(self.shape, self.objective.critic_outputs(self.latent))
+
+    def initial_state(self, seeds: list[int]) -> State:
+        """Weights by seed and empty optimiser states, stacked over R on the device."""
+        D, G = (self._stack(module, seeds, player) for module, player in ((self.critic(), "D"), (self.generator(), "G")))
+        optimiser_state = vmap(self.optimiser.initial_state)
+        width = len(seeds)
+        return {
+            "D": D,
+            "G": G,
+            "optimiser_D": optimiser_state(D),
+            "optimiser_G": optimiser_state(G),
+            "alive": torch.ones(width, dtype=torch.bool, device=self.device),
+            "diverged_at": torch.full((width,), -1.0, device=self.device),
+        }
+
+    def _stack(self, module: nn.Module, seeds: list[int], player: str) -> dict[str, Tensor]:
+        each = [initial_params(module, seed, player) for seed in seeds]
+        return {k: torch.from_numpy(np.stack([params[k] for params in each])).to(self.device) for k in each[0]}
+
+    def swept(self, objectives: list[Objective], optimisers: list[Optimiser]) -> dict[str, dict[str, Tensor]]:
+        """The numbers that may differ between replicas, each a tensor of shape (R,)."""
+        return {
+            "objective": self._swept(objectives),
+            "optimiser": self._swept(optimisers),
+        }
+
+    def _swept(self, owners: list[Any]) -> dict[str, Tensor]:
+        names = swept_fields(type(owners[0]))
+        return {
+            name: torch.tensor([getattr(owner, name) for owner in owners], dtype=torch.float32, device=self.device)
+            for name in names
+        }
+
+
+def one_step(game: Game, step: Step) -> Callable[[State, dict[str, Any], dict[str, Tensor]], State]:
+    """The step of ONE replica: state, swept numbers and batch fields -> state.
+
+    A replica whose loss or parameters become non-finite keeps its last finite state and notes the iteration, counted from 1.
+    """
+    generator, critic = game.generator().to("meta"), game.critic().to("meta")
+
+    def run(state: State, swept: dict[str, Any], fields: dict[str, Tensor]) -> State:
+        objective = game.objective.with_swept(swept["objective"])
+        optimiser = game.optimiser.with_swept(swept["optimiser"])
+        b = Batch(**fields)
+        G, D = Player(generator, state["G"]), Player(critic, state["D"])
+        new, checked = dict(state), []
+        if "D" in step:
+            grads, loss = grad_and_value(lambda p: penalised_d_loss(objective, G, D.with_params(p), b))(D.params)
+            params, new["optimiser_D"] = optimiser.step("D", D.params, grads, state["optimiser_D"])
+            projected = D.with_params(params)
+            for regulariser in objective.regularisers():
+                projected = regulariser.project(projected)
+            new["D"] = projected.params
+            checked += [loss, *params.values()]
+        if "G" in step:
+            grads, loss = grad_and_value(lambda p: penalised_g_loss(objective, G.with_params(p), D, b))(G.params)
+            new["G"], new["optimiser_G"] = optimiser.step("G", G.params, grads, state["optimiser_G"])
+            checked += [loss, *new["G"].values()]
+        # 0 * v is 0 where v is finite and NaN elsewhere, so one sum tells of all of them
+        finite = sum((0 * v).sum() for v in checked) == 0
+        keep = state["alive"] & finite
+        frozen = pytree.tree_map(lambda after, before: torch.where(keep, after, before), new, state)
+        died = state["alive"] & ~finite
+        frozen["alive"] = keep
+        frozen["diverged_at"] = torch.where(died, fields["t"], state["diverged_at"])
+        return frozen
+
+    return run
+
+
+def one_e_step(game: Game) -> Callable[[State, dict[str, Any], dict[str, Tensor]], Tensor]:
+    """The E-step of ONE replica: weights of its held latents (B,), without gradient."""
+    generator, critic = game.generator().to("meta"), game.critic().to("meta")
+
+    def run(state: State, swept: dict[str, Any], fields: dict[str, Tensor]) -> Tensor:
+        objective = game.objective.with_swept(swept["objective"])
+        D = reparametrised(objective, Player(critic, state["D"]))
+        return objective.e_step(Player(generator, state["G"]), D, Batch(**fields))
+
+    return run
+
+
+@lru_cache(maxsize=None)
+def _traced(game: Game, step: str, structure: pytree.TreeSpec) -> dict[str, Callable[..., Any]]:
+    return {}
+
+
+def lifted(game: Game, step: str, example: tuple[Any, ...]) -> Callable[..., Any]:
+    """A step ("D", "G", "DG" or "E") of all replicas at once, compiled where the game says so.
+
+    Ready when it returns: compilation and the first call are done. Cached per process, by game and step.
+    """
+    cache = _traced(game, step, pytree.tree_structure(example))
+    if "code" not in cache:
+        single = one_e_step(game) if step == "E" else one_step(game, step)  # type: ignore[arg-type]
+        many = vmap(single)
+        cache["code"] = compiled(many, example) if game.compiled else many
+        with torch.no_grad():
+            cache["code"](*example)
+    return cache["code"]
+
+
+def sampler(game: Game) -> Callable[[State, dict[str, Any], Tensor, Tensor, Tensor], Tensor]:
+    """Samples of all replicas: state, swept, latents (R, n, z), noise (R, n, *d), reference latents (R, m, z) -> (R, n, *d).
+
+    The reference latents feed the batch statistics of networks that have some; m is 0 elsewhere. Eager, without gradient.
+    """
+    module = copy.deepcopy(game.generator()).to("meta")
+    for layer in module.modules():
+        if isinstance(layer, BatchStats):
+            layer.reference = REFERENCE_LATENTS
+
+    def one(state: State, swept: dict[str, Any], z: Tensor, noise: Tensor, reference: Tensor) -> Tensor:
+        objective = game.objective.with_swept(swept["objective"])
+        m = reference.shape[0]
+
+        def G(v: Tensor) -> Tensor:
+            return Player(module, state["G"])(torch.cat([reference, v]))[m:]
+
+        return objective.sample(G, z, noise)
+
+    return torch.no_grad()(vmap(one))
+
+
+def has_batch_stats(game: Game) -> bool:
+    """Whether sampling needs reference latents."""
+    return any(isinstance(layer, BatchStats) for layer in game.generator().modules())
