@@ -17,11 +17,12 @@ LARGEST_INTEGER = 2**53
 
 
 class FieldError(ValueError):
-    """A field that does not exist or a value outside its type or range; `field` names it."""
+    """A field that does not exist or a value outside its type or range; `field` names it, `message` says the rest."""
 
     def __init__(self, field: str, message: str):
         super().__init__(f"{field}: {message}")
         self.field = field
+        self.message = message
 
 
 def ranged(

@@ -16,13 +16,27 @@ from pydantic import BaseModel, ValidationError
 from ganbench.document import Document, Keys, Problem, SuiteError, parse, read
 from ganbench.fields import printable
 from ganbench.registry import did_you_mean
-from ganbench.schema import NAME, Suite
+from ganbench.schema import Suite
 from ganbench.spec import SpecError, parse_value
 
 __all__ = ["Suite", "SuiteError", "apply_overrides", "load_suite", "parse_suite", "shipped_suites"]
 
 LANES = 32
 """Width times batch is a multiple of it: elsewhere a replica's last bits depend on its neighbours (vector tails)."""
+
+EXPECTED = {
+    "int_type": "an integer",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "string_type": 'a text in quotation marks, "..."',
+    "tuple_type": 'a list such as ["..."]',
+}
+LIMITS = {
+    "greater_than": "a number above {gt:g}",
+    "greater_than_equal": "a number of at least {ge:g}",
+    "less_than_equal": "a number of at most {le:g}",
+}
 
 TEXTS = ("name", "summary", "network", "optimiser")
 """Settings that are texts: what stands after the = is not parsed."""
@@ -46,9 +60,9 @@ def load_suite(name_or_path: str | Path) -> Suite:
         return _suite(read(Path(text)))
     shipped = shipped_suites()
     if text not in shipped:
-        near = did_you_mean(text, list(shipped)) if NAME.fullmatch(text) else f"known: {', '.join(shipped)}"
+        near = did_you_mean(text, list(shipped))
         raise SuiteError(
-            f'unknown suite "{printable(text)}"; {near} A file of your own is given by its path, ./my.toml'
+            f'unknown suite "{printable(text)}"; {near} (a file of your own is given by its path: ./my.toml)'
         )
     return _suite(read(shipped[text]))
 
@@ -131,6 +145,9 @@ def _contradictions(suite: Suite) -> Iterator[Problem]:
         yield Problem(("execution", "width"), f"{message} expected a multiple of {LANES}; change width or batch")
     if not suite.objectives and not suite.baselines:
         yield Problem(("objectives",), "found no objective and no baseline; expected at least one; name one")
+    for keys, values in ((("targets",), suite.targets), (("evaluation", "metrics"), evaluation.metrics)):
+        if not values:
+            yield Problem(keys, "found an empty list; expected at least one; name one")
     for key, names in (("evaluation", "metrics"), evaluation.metrics), (("targets",), map(str, suite.targets)):
         yield from _twice(key, names)
     if suite.tuning and (shared := set(suite.tuning.seeds) & set(suite.seeds)):
@@ -160,13 +177,7 @@ def _problem(error: Any) -> Problem:
         return Problem(keys, str(cause), cause.column if isinstance(cause, SpecError) else 0)
     if kind in ("dict_type", "model_type"):
         return Problem(keys, f"found {found}; expected a table; write [{keys[0]}] above its keys")
-    if kind == "too_short":
-        return Problem(keys, "found an empty list; expected at least one; name one")
-    expected = (
-        error["msg"].removeprefix("Input should be ").replace("a valid ", "a ").replace("a integer", "an integer")
-    )
-    expected = {"tuple_type": 'a list such as ["..."]', "finite_number": "a finite number"}.get(kind, expected)
-    return Problem(keys, f"found {found}; expected {expected}")
+    return Problem(keys, f"found {found}; expected {EXPECTED.get(kind) or LIMITS[kind].format(**error['ctx'])}")
 
 
 def _section(keys: Keys) -> type[BaseModel]:

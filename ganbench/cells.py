@@ -1,0 +1,189 @@
+"""A cell: one objective, or baseline, on one target, with everything that defines the science of its replicas."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ganbench import catalogue
+from ganbench.fields import build, settable
+from ganbench.registry import Registry
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """An objective, baseline, target, network or optimiser: its registered name and its instance.
+
+    Parts with equal names and fields are equal.
+    """
+
+    name: str
+    instance: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Part) and self.definition() == other.definition()
+
+    def __hash__(self) -> int:
+        return hash(json.dumps(self.definition(), sort_keys=True))
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Every field that a person can set, defaults included, as plain JSON values."""
+        values = {name: getattr(self.instance, name) for name in settable(type(self.instance))}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
+
+    def definition(self) -> dict[str, Any]:
+        return {"name": self.name, "fields": self.fields}
+
+    @classmethod
+    def from_definition(cls, registry: Registry, definition: dict[str, Any]) -> Part:
+        """The part anew. Raises ValueError where its name, a field or a value is not known to this version."""
+        name = definition["name"]
+        return cls(name, build(registry.load(name), definition["fields"]))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one iteration spends."""
+
+    generator_steps: int
+    gradient_steps: int
+    real_samples: int
+
+
+def iteration_cost(objective: Any, batch: int) -> Cost:
+    """What one pass through an objective's schedule spends; a joint step is two gradient steps on one batch."""
+    steps = objective.schedule()
+    sees_real = [step != "G" or objective.g_step_uses_real for step in steps]
+    return Cost(
+        generator_steps=sum("G" in step for step in steps),
+        gradient_steps=sum(len(step) for step in steps),
+        real_samples=batch * sum(sees_real),
+    )
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every objective of a suite may spend."""
+
+    currency: str
+    amount: float
+
+    def iterations(self, cost: Cost) -> int | None:
+        """Whole iterations that the budget pays for; None in seconds, until a plan has measured them.
+
+        Raises ValueError where it pays for none.
+        """
+        if self.currency == "seconds":
+            return None
+        each = 1 if self.currency == "iterations" else getattr(cost, self.currency)
+        if each == 0:
+            raise ValueError(f"an iteration spends no {self.currency}; name another currency")
+        if self.amount < each:
+            raise ValueError(f"found {self.amount:g} {self.currency}; expected at least {each}, one iteration's cost")
+        return int(self.amount // each)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """When and how the replicas of a cell are measured; `metrics` are those that apply to its target.
+
+    A replica reaches its quality target where `reached_metric` is at `reached` or better; None where there is none.
+    """
+
+    times: int
+    samples: int
+    final_samples: int
+    metrics: tuple[str, ...]
+    reached_metric: str | None = None
+    reached: float | None = None
+
+    def iterations(self, iterations: int) -> tuple[int, ...]:
+        """The iterations after which a replica is measured: evenly spaced, the last one included, none twice."""
+        return tuple(sorted({-(-iterations * i // self.times) for i in range(1, self.times + 1)}))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One objective on one target; its replicas differ by seed. A baseline has no optimiser and no network.
+
+    `iterations` is None while a budget in seconds waits for its plan, and 0 for a baseline that is not trained. The
+    labels say how tables name it and are no part of its definition.
+    """
+
+    objective: Part
+    target: Part
+    network: Part | None
+    optimiser: Part | None
+    batch: int
+    latent: int
+    budget: Budget
+    iterations: int | None
+    evaluation: Evaluation
+    label: str = dataclasses.field(default="", compare=False)
+    target_label: str = dataclasses.field(default="", compare=False)
+    baseline: bool = dataclasses.field(default=False, compare=False)
+
+    @property
+    def trained(self) -> bool:
+        """Whether replicas take gradient steps."""
+        return self.optimiser is not None
+
+    def cost(self) -> Cost:
+        """What one iteration spends; nothing where nothing is trained."""
+        return iteration_cost(self.objective.instance, self.batch) if self.trained else Cost(0, 0, 0)
+
+    def with_iterations(self, iterations: int) -> Cell:
+        """The same cell with the count that a plan found for its seconds; that count is the definition."""
+        return dataclasses.replace(self, iterations=iterations)
+
+    def definition(self) -> dict[str, Any]:
+        """The science as plain JSON values, defaults included; equal definitions are one cell.
+
+        Raises ValueError where the iterations are not known yet.
+        """
+        if self.iterations is None:
+            raise ValueError(
+                f"{self.label}: a budget in seconds has no definition before its plan; make the plan first"
+            )
+        amount = int(self.budget.amount) if self.budget.amount.is_integer() else self.budget.amount
+        return {
+            "objective": self.objective.definition(),
+            "target": self.target.definition(),
+            "network": self.network.definition() if self.network else None,
+            "optimiser": self.optimiser.definition() if self.optimiser else None,
+            "batch": self.batch,
+            "latent": self.latent,
+            "budget": {"currency": self.budget.currency, "amount": amount},
+            "iterations": self.iterations,
+            "evaluation": {**dataclasses.asdict(self.evaluation), "metrics": list(self.evaluation.metrics)},
+        }
+
+    @classmethod
+    def from_definition(
+        cls, definition: dict[str, Any], *, label: str = "", target_label: str = "", baseline: bool = False
+    ) -> Cell:
+        """The cell anew, with its labels where they are known.
+
+        Raises ValueError where a name, a field or a value is not known to this version.
+        """
+        evaluation, budget = definition["evaluation"], definition["budget"]
+        untrained = definition["objective"]["name"] in catalogue.BASELINES.places
+        registry = catalogue.BASELINES if untrained else catalogue.OBJECTIVES
+        network, optimiser = definition["network"], definition["optimiser"]
+        return cls(
+            objective=Part.from_definition(registry, definition["objective"]),
+            target=Part.from_definition(catalogue.TARGETS, definition["target"]),
+            network=Part.from_definition(catalogue.NETWORKS, network) if network else None,
+            optimiser=Part.from_definition(catalogue.OPTIMISERS, optimiser) if optimiser else None,
+            batch=definition["batch"],
+            latent=definition["latent"],
+            budget=Budget(budget["currency"], float(budget["amount"])),
+            iterations=definition["iterations"],
+            evaluation=Evaluation(**{**evaluation, "metrics": tuple(evaluation["metrics"])}),
+            label=label or definition["objective"]["name"],
+            target_label=target_label or definition["target"]["name"],
+            baseline=baseline or untrained,
+        )

@@ -1,0 +1,210 @@
+"""Suite -> cells: every objective and baseline on every target, checked against their classes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ganbench import catalogue
+from ganbench.assemble import Assembler, written_in
+from ganbench.cells import Budget, Cell, Evaluation, Part, iteration_cost
+from ganbench.document import Keys, Problem
+from ganbench.fields import FieldError, check, defaults, describe
+from ganbench.registry import did_you_mean
+from ganbench.schema import Suite
+from ganbench.spec import Choices, Interval, Spec
+
+MOST_CELLS = 10_000
+
+
+def resolve(suite: Suite) -> list[Cell]:
+    """The cells of a suite, target by target, baselines last. Raises SuiteError for the first mistake in file order."""
+    resolver = _Resolver(suite)
+    cells = resolver.cells()
+    if resolver.problems:
+        raise suite.document.first(resolver.problems)
+    return cells
+
+
+def search_space(suite: Suite, name: str) -> dict[str, Interval | Choices]:
+    """Field -> space that `tune` draws from for an objective: [search."*"], [search.NAME], then its specs."""
+    known = _Resolver(suite).owners(name)
+    spaces = {field: space for field, space in suite.search.get("*", {}).items() if field in known}
+    written = {f: v for spec in suite.objectives if spec.name == name for f, v in spec.fields.items()}
+    return spaces | suite.search.get(name, {}) | {f: v for f, v in written.items() if isinstance(v, Interval)}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """An objective or baseline with its values (optimiser None where it is not trained), before it meets a target."""
+
+    objective: Part
+    optimiser: Part | None
+    label: str
+    keys: Keys
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A target with its values and the metrics that apply to it."""
+
+    target: Part
+    label: str
+    reached: float | None
+    keys: Keys
+
+
+class _Resolver(Assembler):
+    """Crosses rows with columns."""
+
+    def cells(self) -> list[Cell]:
+        suite, keys = self.suite, ("network",)
+        network = self.part(catalogue.NETWORKS, suite.network.name, written_in(suite.network, keys), keys)
+        columns = list(self.columns())
+        rows = [*self.rows("objectives", suite.objectives), *self.rows("baselines", suite.baselines)]
+        for name in set(suite.defaults) - {spec.name for spec in (*suite.objectives, *suite.baselines)}:
+            self.pair(name, {}, ("defaults", name))
+        self.check_search()
+        self.check_samples(columns)
+        metrics = self.applicable(columns)
+        if len(rows) * len(columns) > MOST_CELLS:
+            self.problems.append(Problem(("objectives",), f"found more than {MOST_CELLS:,} cells; list fewer values"))
+        if self.problems or network is None:
+            return []
+        made = [(row, self.cell(row, column, network, metrics[column.label])) for column in columns for row in rows]
+        cells: dict[str, Cell] = {}
+        for row, cell in made:
+            # a budget in seconds has no iterations yet, and they are the same for twins
+            identity = json.dumps(cell.with_iterations(cell.iterations or 0).definition(), sort_keys=True)
+            if identity in cells:
+                self.problems.append(Problem(row.keys, f'the same cell as "{cells[identity].label}"; remove one'))
+            cells[identity] = cell
+        return list(cells.values())
+
+    def rows(self, kind: str, specs: tuple[Spec, ...]) -> Iterator[_Row]:
+        for index, spec in enumerate(specs):
+            for point in spec.grid():
+                row = self.row(point, spec.gridded(), (kind, index))
+                if row is not None:
+                    yield row
+
+    def row(self, point: Spec, gridded: tuple[str, ...], keys: Keys) -> _Row | None:
+        written = written_in(point, keys)
+        if point.name in catalogue.BASELINES.places:
+            baseline = self.part(catalogue.BASELINES, point.name, written, keys)
+            return (
+                _Row(baseline, None, _label(point, gridded, baseline.fields, _defaults(baseline)), keys)
+                if baseline
+                else None
+            )
+        objective, optimiser = self.pair(point.name, written, keys)
+        if objective is None or optimiser is None:
+            return None
+        usual, _ = self.layers(point.name, {})
+        _, lower = self.layers(point.name, written)
+        base = (
+            _defaults(objective) | _defaults(optimiser) | {f: g.value for f, g in lower.items()} | {"optimiser": usual}
+        )
+        values = objective.fields | optimiser.fields | {"optimiser": optimiser.name}
+        return _Row(objective, optimiser, _label(point, gridded, values, base), keys)
+
+    def columns(self) -> Iterator[_Column]:
+        reached = self.suite.evaluation.reached
+        for index, spec in enumerate(self.suite.targets):
+            keys: Keys = ("targets", index)
+            for point in spec.grid():
+                target = self.part(catalogue.TARGETS, point.name, written_in(point, keys), keys)
+                if target is not None:
+                    label = _label(point, spec.gridded(), target.fields, _defaults(target))
+                    level = reached.get(label, reached.get(str(point), reached.get(point.name)))
+                    yield _Column(target, label, level, keys)
+
+    def applicable(self, columns: list[_Column]) -> dict[str, tuple[str, ...]]:
+        """Target's label -> the suite's metrics that apply to it, in the catalogue's order."""
+        evaluation = self.suite.evaluation
+        found: dict[str, tuple[str, ...]] = {column.label: () for column in columns}
+        for metric in catalogue.METRICS.names():
+            if metric not in evaluation.metrics:
+                continue
+            reasons = {c.label: catalogue.METRICS.load(metric)().inapplicable(c.target.instance) for c in columns}
+            found |= {label: (*found[label], metric) for label, reason in reasons.items() if reason is None}
+            missing = [f"{label}: {reason}" for label, reason in reasons.items() if reason is not None]
+            if missing and len(missing) == len(columns):
+                keys = ("evaluation", "metrics", evaluation.metrics.index(metric))
+                self.problems.append(Problem(keys, f'"{metric}" applies to no target ({missing[0]}); remove it'))
+            elif missing and metric == evaluation.rank_by:
+                message = f'"{metric}" cannot rank all targets ({missing[0]}); rank by another metric'
+                self.problems.append(Problem(("evaluation", "rank_by"), message))
+        return found
+
+    def check_samples(self, columns: list[_Column]) -> None:
+        """A finite target cannot give more samples than it holds."""
+        evaluation = self.suite.evaluation
+        for column in columns:
+            limit = column.target.instance.reference_limit
+            for key in ("samples", "final_samples"):
+                if limit is not None and getattr(evaluation, key) > limit:
+                    message = (
+                        f"found {getattr(evaluation, key)}; expected at most {limit}, all that {column.label} holds"
+                    )
+                    self.problems.append(Problem(("evaluation", key), message))
+
+    def check_search(self) -> None:
+        """Both ends of every search space must be values of a field that exists."""
+        listed = [spec.name for spec in self.suite.objectives]
+        for name, spaces in self.suite.search.items():
+            owners: dict[str, type] = {}
+            for objective in listed if name == "*" else [name]:
+                owners = {**self.owners(objective), **owners}
+            for field, space in spaces.items():
+                keys = ("search", name, field)
+                if field not in owners:
+                    self.problems.append(Problem(keys, f"unknown field; {did_you_mean(field, list(owners))}"))
+                    continue
+                for value in (space.low, space.high) if isinstance(space, Interval) else space.values:
+                    try:
+                        check(owners[field], field, value)
+                    except FieldError as error:
+                        self.problems.append(Problem(keys, error.message))
+
+    def cell(self, row: _Row, column: _Column, network: Part, metrics: tuple[str, ...]) -> Cell:
+        suite, settings = self.suite, self.suite.evaluation
+        budget = Budget(suite.budget.currency, suite.budget.amount)
+        iterations: int | None = 0
+        if row.optimiser is not None:
+            try:
+                iterations = budget.iterations(iteration_cost(row.objective.instance, suite.training.batch))
+                row.objective.instance.bind(column.target.instance)
+            except FieldError as error:
+                self.problems.append(Problem(row.keys, f"{error} (on {column.label})"))
+            except ValueError as error:
+                self.problems.append(Problem(("budget", "amount"), f"{error} ({row.label})"))
+        reached_metric = settings.rank_by if column.reached is not None else None
+        return Cell(
+            objective=row.objective,
+            target=column.target,
+            network=network if row.optimiser else None,
+            optimiser=row.optimiser,
+            batch=suite.training.batch,
+            latent=suite.training.latent,
+            budget=budget,
+            iterations=iterations,
+            evaluation=Evaluation(
+                settings.times, settings.samples, settings.final_samples, metrics, reached_metric, column.reached
+            ),
+            label=row.label,
+            target_label=column.label,
+            baseline=row.keys[0] == "baselines",
+        )
+
+
+def _defaults(part: Part) -> dict[str, Any]:
+    return defaults(type(part.instance))
+
+
+def _label(point: Spec, gridded: tuple[str, ...], values: dict[str, Any], base: dict[str, Any]) -> str:
+    """The name with the values that a grid lists or that differ from what they would be without the spec."""
+    changed = [f for f in point.fields if f in gridded or describe(values[f]) != describe(base.get(f))]
+    return str(Spec(point.name, {f: tuple(v) if isinstance(v := values[f], list) else v for f in changed}))
