@@ -20,15 +20,17 @@ IDENTITY = ("suite", "target", "objective", "label", "seed", "replica_id", "cell
 CURVES = tuple(Row.__annotations__)
 EXECUTION = ("device", "width", "compiled", "threads", "precision")
 INFO = ("iteration_s", "samples_per_s", "compile_s", "evaluation_s", "peak_memory_mb", "diverged_at", "error", "notes")
-DERIVED = ("baseline", "budget_currency", "budget_amount", "quality_target", "execution", "written_s", "measured_later")
+PROTOCOL = ("baseline", "budget_currency", "budget_amount", "rank_by", "quality_target")
+RECORD = ("execution", "written_s", "measured_later")
 
 
 def load_results(path: Path | str) -> pd.DataFrame:
     """Every stored value under a suite's folder, or under a parent of several, in columns of plain types.
 
-    Columns are IDENTITY, CURVES (the fields of store.Row), EXECUTION, INFO and DERIVED. A replica without rows, failed
-    or diverged before its first evaluation, has one row with metric None and value NaN. Values measured after training
-    have measured_later True. Raises StoreError where there are no results, or one is corrupt or of a newer schema.
+    Columns are IDENTITY, CURVES (the fields of store.Row), EXECUTION, INFO, PROTOCOL and RECORD. A replica without
+    rows, failed or diverged before its first evaluation, has one row with metric None and value NaN. Values measured
+    after training have measured_later True. Raises StoreError where there are no results, or one is corrupt or of a
+    newer schema.
     """
     path = Path(path)
     folders = [path, *sorted(child for child in path.glob("*") if child.is_dir())]
@@ -43,7 +45,7 @@ def load_results(path: Path | str) -> pd.DataFrame:
     replicas = pd.DataFrame([_describe(result) for result in results])
     repeated = replicas.loc[np.repeat(np.arange(len(results)), [len(table) for table in tables])].reset_index(drop=True)
     frame = pd.concat([repeated, curves], axis=1)
-    return frame[[*IDENTITY, *CURVES, *EXECUTION, *INFO, *DERIVED]]
+    return frame[[*IDENTITY, *CURVES, *EXECUTION, *INFO, *PROTOCOL, *RECORD]]
 
 
 def _rows(result: Stored) -> pa.Table:
@@ -60,11 +62,13 @@ def _describe(result: Stored) -> dict[str, Any]:
     definition, info = result.payload["definition"], result.payload["info"]
     cell, execution = definition["cell"], definition["execution"]
     budget = cell.get("budget") or {}
-    target, objective = cell["target"]["name"], cell["objective"]["name"]
-    quality = (cell.get("evaluation") or {}).get("reached")
+    evaluation = cell.get("evaluation") or {}
+    objective = cell["objective"]["name"]
+    target = definition.get("target_label", cell["target"]["name"])
+    reached = evaluation.get("reached")
     return {
         "suite": definition["suite"],
-        "target": definition.get("target_label", target),
+        "target": target,
         "objective": objective,
         "label": definition["label"],
         "seed": definition["seed"],
@@ -76,7 +80,8 @@ def _describe(result: Stored) -> dict[str, Any]:
         "baseline": objective in BASELINES,
         "budget_currency": budget.get("currency"),
         "budget_amount": budget.get("amount"),
-        "quality_target": quality.get(target) if isinstance(quality, dict) else quality,
+        "rank_by": evaluation.get("rank_by"),
+        "quality_target": reached.get(target) if isinstance(reached, dict) else reached,
         "execution": ", ".join(f"{key} {value}" for key, value in sorted(execution.items())),
         "written_s": result.payload["written_s"],
         "measured_later": result.measured is not None,

@@ -100,7 +100,7 @@ def write_measurements(folder: Path | str, replica_id: str, metric: str, rows: l
         raise ValueError(f"metric: found {metric!r}, expected a name of the characters a-z0-9._-")
     payload = open_result(result_path(folder, replica_id)).payload
     path = Path(folder) / "measured" / f"{replica_id}.{metric}.parquet"
-    write_whole(path, encode({**payload, "measured": metric, "written_s": time.time()}, rows))
+    write_whole(path, encode({**payload, "measured": metric}, rows))
     return path
 
 

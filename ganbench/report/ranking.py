@@ -1,0 +1,174 @@
+"""Objectives and baselines ranked on each target, over all their replicas: the numbers behind every table."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ganbench import streams
+from ganbench.registry import did_you_mean
+from ganbench.statistics import NARROW_BELOW, bootstrap_interval, clopper_pearson, interquartile_mean
+
+REACHED = ("reached_iteration", "reached_s")
+"""Metrics that say when a replica reached the suite's quality target: infinite where it never did."""
+
+COSTS = ("iteration_s", "samples_per_s", "peak_memory_mb")
+
+
+def rank(results: pd.DataFrame, rank_by: str | None = None) -> pd.DataFrame:
+    """One row per suite, target and cell, best first, from the table of `load_results`.
+
+    `value` is the interquartile mean of the final `rank_by` over completed and diverged replicas. A diverged one counts
+    as the worse of `trivial`'s interquartile mean and the target's worst completed replica; a final value that is no
+    number counts as infinitely bad. low, high: 95% percentile bootstrap over replicas. `median` and `worst` are over
+    the same values. Failed replicas, which an error ended, and missing ones, whose seed only other rows of the target
+    have, are counted and enter no value. Each other metric has the median of its completed replicas and its floor.
+    Baselines have no rank. `rank_by` defaults to what the suite says, or "w1". Where a cell has several replicas of one
+    seed, the one written last counts and `superseded` says how many do not. Raises ValueError for a metric that
+    nothing has.
+    """
+    known = list(final_values(results).metric.drop_duplicates())
+    if rank_by and known and rank_by not in known:
+        raise ValueError(f'rank by "{rank_by}": no replica has it at its end; {did_you_mean(rank_by, known)}')
+    latest = _latest(results)
+    tables = [
+        _rank_target(group, rank_by or suite_rank_by(group))
+        for _, group in latest.groupby(["suite", "target"], sort=True)
+    ]
+    table = pd.concat(tables, ignore_index=True)
+    counts = results.groupby(["suite", "target", "cell_id"]).replica_id.nunique()
+    kept = table[["completed", "diverged", "failed"]].sum(axis=1)
+    table["superseded"] = [
+        counts[key] - k
+        for key, k in zip(table[["suite", "target", "cell_id"]].itertuples(index=False, name=None), kept, strict=True)
+    ]
+    return table.astype({"rank": "Int64"})
+
+
+def suite_rank_by(results: pd.DataFrame) -> str:
+    """The metric that the suite ranks by; "w1" where its files do not say."""
+    named = results.rank_by.dropna()
+    return str(named.iloc[0]) if len(named) else "w1"
+
+
+def final_values(results: pd.DataFrame) -> pd.DataFrame:
+    """The last evaluation's rows, one per replica and metric; what training measured goes before later measurements."""
+    final = results[results.final & ~results.metric.isin(REACHED)]
+    return final.sort_values("measured_later", kind="stable").drop_duplicates(["replica_id", "metric"])
+
+
+def other_metrics(results: pd.DataFrame, rank_by: str) -> list[str]:
+    """Names of the sample metrics besides `rank_by`, in the order in which they are stored."""
+    return [name for name in final_values(results).metric.drop_duplicates() if name != rank_by]
+
+
+def _latest(results: pd.DataFrame) -> pd.DataFrame:
+    """One replica per suite, target, cell and seed: two executions of one seed are no two seeds."""
+    replicas = results.drop_duplicates("replica_id").assign(finished=lambda r: r.status != "failed")
+    replicas = replicas.sort_values(["finished", "written_s", "replica_id"])
+    kept = replicas.drop_duplicates(["suite", "target", "cell_id", "seed"], keep="last").replica_id
+    return results[results.replica_id.isin(kept)]
+
+
+def _rank_target(results: pd.DataFrame, rank_by: str) -> pd.DataFrame:
+    final = final_values(results)
+    ranked = final[final.metric == rank_by]
+    sign = -1 if (ranked.direction == "higher").any() else 1
+    # costs: small is good, whichever way the metric points
+    costs = (sign * ranked.set_index("replica_id").value).fillna(math.inf)
+    penalty = _penalty(results, costs)
+    seeds = results.seed.nunique()
+    metrics = [name for name in final.metric.drop_duplicates() if name != rank_by]
+    medians = _medians(final)
+    several = results.drop_duplicates("cell_id").label.value_counts().gt(1).to_dict()
+    rows = []
+    for cell_id, cell in ((str(key), group) for key, group in results.groupby("cell_id", sort=True)):
+        label = cell.label.iloc[0]
+        # one label with two definitions, say two budgets: the table must not show them as one
+        shown = f"{label} ({cell_id[:6]})" if several[label] else label
+        row = {"suite": cell.suite.iloc[0], "target": cell.target.iloc[0], "rank": None, "label": shown}
+        row |= {"objective": cell.objective.iloc[0], "baseline": bool(cell.baseline.iloc[0]), "cell_id": cell_id}
+        row |= {"rank_by": rank_by, **_score(cell, costs, penalty, sign)}
+        row |= {"floor": medians.get((cell_id, rank_by, "floor"), math.nan)}
+        row |= {**_counts(cell, seeds), **_reached(cell, results), **_costs(cell)}
+        for name in metrics:
+            row[name] = medians.get((cell_id, name, "value"), math.nan)
+            row[f"{name}_floor"] = medians.get((cell_id, name, "floor"), math.nan)
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    order = (sign * table.value).rank(method="min")
+    table = table.assign(order=order).sort_values(["order", "diverged", "label"]).drop(columns="order")
+    table["rank"] = (sign * table.value).where(~table.baseline).rank(method="min")
+    return table
+
+
+def _penalty(results: pd.DataFrame, costs: pd.Series) -> float:
+    """What a diverged replica costs; infinite where nothing completed."""
+    completed = results[results.status == "completed"].drop_duplicates("replica_id")
+    worst = costs[costs.index.isin(completed.replica_id)]
+    trivial = worst[worst.index.isin(completed[completed.objective == "trivial"].replica_id)]
+    if not len(worst):
+        return math.inf
+    return max(float(worst.max()), float(interquartile_mean(trivial.to_numpy())) if len(trivial) else -math.inf)
+
+
+def _score(cell: pd.DataFrame, costs: pd.Series, penalty: float, sign: int) -> dict[str, Any]:
+    replicas = cell.drop_duplicates("replica_id")
+    completed = replicas[replicas.status == "completed"].replica_id
+    diverged = int((replicas.status == "diverged").sum()) if len(costs) else 0
+    # sorted, since resampling draws by position: the order of the files must not move an interval
+    values = np.sort(np.concatenate([costs[costs.index.isin(completed)].to_numpy(), np.full(diverged, penalty)]))
+    if not len(values):
+        return dict.fromkeys(("value", "low", "high", "median", "worst"), math.nan) | {"too_narrow": False}
+    # its own key: no other cell may move an interval
+    rng = streams.generator(0, f"bootstrap/{cell.target.iloc[0]}/{cell.cell_id.iloc[0]}")
+    ends = sorted(sign * end for end in bootstrap_interval(values, interquartile_mean, rng))
+    return {
+        "value": sign * float(interquartile_mean(values)),
+        "low": ends[0],
+        "high": ends[1],
+        "too_narrow": len(values) < NARROW_BELOW,
+        "median": sign * float(np.median(values)),
+        "worst": sign * float(values.max()),
+    }
+
+
+def _counts(cell: pd.DataFrame, seeds: int) -> dict[str, Any]:
+    """Replicas by status, with the exact 95% interval of the share that diverges."""
+    status = cell.drop_duplicates("replica_id").status
+    counts = {name: int((status == name).sum()) for name in ("completed", "diverged", "failed")}
+    low, high = clopper_pearson(counts["diverged"], counts["completed"] + counts["diverged"])
+    missing = seeds - cell.seed.nunique()
+    return {"seeds": seeds, **counts, "missing": missing, "diverged_low": low, "diverged_high": high}
+
+
+def _reached(cell: pd.DataFrame, results: pd.DataFrame) -> dict[str, Any]:
+    """Count, median iteration and median second of reaching the quality target; a diverged replica never reaches it."""
+    found: dict[str, Any] = {"quality_target": cell.quality_target.iloc[0], "reached": math.nan}
+    diverged = cell[cell.status == "diverged"].replica_id.nunique()
+    for name in REACHED:
+        rows = cell[(cell.metric == name) & (cell.status == "completed")].drop_duplicates("replica_id", keep="last")
+        # where all replicas of an objective diverged, the other rows of the table tell that there was a target
+        sought = len(rows) or (diverged and (results.metric == name).any())
+        values = np.concatenate([rows.value.fillna(math.inf).to_numpy(), np.full(diverged, math.inf)])
+        found[name] = float(np.median(values)) if sought else math.nan
+        if sought:
+            found["reached"] = int(np.isfinite(values).sum())
+    return found
+
+
+def _costs(cell: pd.DataFrame) -> dict[str, float]:
+    replicas = cell.drop_duplicates("replica_id")
+    return {name: float(pd.to_numeric(replicas[name]).median()) for name in COSTS}
+
+
+def _medians(final: pd.DataFrame) -> dict[tuple[str, str, str], float]:
+    """(cell_id, metric, "value" or "floor") -> median over completed replicas; NaN where one of them is."""
+    medians = {}
+    for (cell_id, metric), rows in final[final.status == "completed"].groupby(["cell_id", "metric"]):
+        medians[str(cell_id), str(metric), "value"] = float(np.median(rows.value))
+        medians[str(cell_id), str(metric), "floor"] = float(np.median(rows.floor))
+    return medians

@@ -1,0 +1,100 @@
+"""How numbers are written for people, and the sentences that say what a table means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable
+from typing import Any
+
+import pandas as pd
+
+ARROWS = {"lower": "↓", "higher": "↑"}
+
+CURRENCIES = {
+    "gradient_steps": "gradient steps of both players together; each of the k discriminator steps is charged as one",
+    "generator_steps": "generator steps; discriminator steps are not charged, however many k there are",
+    "real_samples": "real samples; each of the k discriminator steps is charged its batch",
+    "seconds": "seconds, made iterations by a measured cost table; k discriminator steps are charged what they last",
+    "iterations": "iterations; an iteration is charged as one, however many k discriminator steps it has",
+}
+
+
+def decimals(values: Iterable[float]) -> int:
+    """Decimals that show two digits of a column's smallest value and three of its largest; at most 4."""
+    sizes = [abs(v) for v in values if math.isfinite(v) and v != 0]
+    if all(float(v).is_integer() for v in sizes):
+        return 0
+    if all((2 * v).is_integer() for v in map(float, sizes)):
+        return 1  # medians of counts
+    smallest, largest = (math.floor(math.log10(size)) for size in (min(sizes), max(sizes)))
+    # beside a value in the thousands no reader needs the digits of a small one
+    return max(0, min(4, 4 - largest, max(1 - smallest, 2 - largest)))
+
+
+def number(value: float, places: int) -> str:
+    """A number with thousands marks; ∞ where it is infinite, — where there is none."""
+    if value is None or math.isnan(value):
+        return "—"
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    return f"{value:,.{places}f}"
+
+
+def inert(text: str) -> str:
+    """A name on one line and without control characters, which could steer a terminal."""
+    return "".join(c if c.isprintable() else "�" for c in text)
+
+
+def budget_sentence(results: pd.DataFrame) -> str:
+    """Which currency was held equal, and how discriminator steps were charged."""
+    trained = results[~results.baseline | (results.objective == "vae")]
+    budgets = trained[["budget_currency", "budget_amount"]].dropna().drop_duplicates()
+    said = [
+        f"{float(amount):,.10g} {CURRENCIES.get(currency, inert(str(currency)))}"
+        for currency, amount in budgets.itertuples(index=False, name=None)
+    ]
+    if not said:
+        return "The files name no budget."
+    if len(said) > 1:
+        return f"NOT held equal; the rows have different budgets: {'. '.join(said)}."
+    return f"Held equal for every objective: {said[0]}."
+
+
+def rule_sentences(ranked: pd.DataFrame) -> list[str]:
+    """How rows are ranked, and what the other columns are."""
+    narrow = " (*: too narrow, under 10 seeds)" if ranked.too_narrow.any() else ""
+    rank_by = inert(str(ranked.rank_by.iloc[0]))
+    return [
+        f"Ranked by {rank_by}: interquartile mean over seeds ± half its 95% bootstrap interval{narrow}.",
+        "A diverged replica counts as the worse of `trivial` and the worst completed one."
+        " Other metrics: medians of completed replicas.",
+        "floor: the metric on two true samples of the same size. Rows without a rank are baselines, for scale.",
+    ]
+
+
+def speed_sentence(results: pd.DataFrame) -> str:
+    """Where the speeds were measured: device, precision, ensemble width, threads, compiled or eager."""
+    timed = results[results.iteration_s.notna()]
+    settings = timed[["device", "precision", "width", "threads", "compiled"]].drop_duplicates().to_dict("records")
+    places = "; ".join(filter(None, map(_place, settings)))
+    return f"ms: per iteration and replica, without compilation and evaluation ({places})." if places else ""
+
+
+def _place(setting: dict[Hashable, Any]) -> str:
+    known = {key: value for key, value in setting.items() if pd.notna(value)}
+    parts = [inert(str(known[key])) for key in ("device", "precision") if key in known]
+    if "width" in known:
+        parts.append(f"{known['width']:.0f} replicas at once")
+    if "threads" in known:
+        parts.append(f"{known['threads']:.0f} thread{'' if known['threads'] == 1 else 's'}")
+    if "compiled" in known:
+        parts.append("compiled" if known["compiled"] else "eager")
+    return ", ".join(parts)
+
+
+def incomplete_sentence(ranked: pd.DataFrame) -> str:
+    """What is not there, or nothing."""
+    parts = [f"{int(ranked[name].sum())} {name}" for name in ("failed", "missing") if ranked[name].sum()]
+    if ranked.superseded.sum():
+        parts.append(f"{int(ranked.superseded.sum())} set aside because a newer replica has the same cell and seed")
+    return f"INCOMPLETE: {', '.join(parts)}." if parts else ""
