@@ -21,7 +21,7 @@ TOKEN = re.compile(
 
 
 def positions(text: str) -> dict[Path, tuple[int, int]]:
-    """Path -> (line, column), both from 1, of a text that tomllib accepts."""
+    """Path -> (line, column), both from 1, of a text that tomllib accepts; an array of tables counts as one table."""
     return _Scanner(text).document()
 
 
