@@ -139,7 +139,8 @@ def _title(results: pd.DataFrame, rows: pd.DataFrame) -> str:
         return f"{target} · {inert(rank_by)} was not measured"
     samples = ", ".join(f"{n:,}" for n in sorted(ranked.n.unique()))
     unit = f" in {inert(ranked.unit.iloc[0])}" if ranked.unit.iloc[0] else ""
-    return f"{target} · {inert(rank_by)}{unit} · {rows.seeds.iloc[0]} seeds · {samples} samples at the end"
+    seeds = f"{rows.seeds.iloc[0]} seed{'' if rows.seeds.iloc[0] == 1 else 's'}"
+    return f"{target} · {inert(rank_by)}{unit} · {seeds} · {samples} samples at the end"
 
 
 def _sentences(results: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
@@ -181,7 +182,7 @@ def _value_column(results: pd.DataFrame, rows: pd.DataFrame) -> Column:
     blank = " " if rows.too_narrow.any() else ""
     for value, low, high, narrow in zip(rows.value, rows.low, rows.high, rows.too_narrow, strict=True):
         error = f" ± {number((high - low) / 2, places)}" if math.isfinite(value) else ""
-        cells.append(f"{number(value, places)}{error}{'*' if narrow else blank}")
+        cells.append(f"{number(value, places)}{error}{'*' if narrow and math.isfinite(low) else blank}")
     floor = f"{number(rows.floor.median(), places)}{blank}"
     return Column(_heading(results, rows.rank_by.iloc[0]), cells, ALWAYS, floor)
 
@@ -211,8 +212,9 @@ def _reached_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
     if rows.reached.isna().all():
         return []
     level = rows.quality_target.dropna()
-    sign = "≥" if "↑" in _heading(results, rows.rank_by.iloc[0]) else "≤"
-    heading = f"reached {sign} {level.iloc[0]:g}" if len(level) else "reached"
+    metric = str(results.quality_metric.dropna().iloc[0]) if results.quality_metric.notna().any() else ""
+    sign = "≥" if "↑" in _heading(results, metric) else "≤"
+    heading = f"reached {inert(metric)} {sign} {level.iloc[0]:g}" if len(level) else "reached"
     ran = rows.completed + rows.diverged
     shares = ["—" if pd.isna(r) else f"{r:.0f}/{n}" for r, n in zip(rows.reached, ran, strict=True)]
     columns = [Column(heading, shares, 3)]
@@ -232,7 +234,7 @@ def _heading(results: pd.DataFrame, metric: str) -> str:
 
 
 def _escaped(cells: Iterable[str]) -> list[str]:
-    return [_markdown(cell) for cell in cells]
+    return [_markdown(cell.strip()) for cell in cells]
 
 
 def _markdown(text: str) -> str:

@@ -14,13 +14,13 @@ from ganbench.store.container import ROW_SCHEMA, Row, Stored, StoreError, open_r
 from ganbench.store.replicas import result_files
 
 BASELINES = frozenset((*catalogue.BASELINES.names(), "vae"))
-"""Objectives that are no GAN and give the scale."""
+"""Objectives that are no GAN and give the scale, where a definition has no "baseline" of its own."""
 
 IDENTITY = ("suite", "target", "objective", "label", "seed", "replica_id", "cell_id", "status")
 CURVES = tuple(Row.__annotations__)
 EXECUTION = ("device", "width", "compiled", "threads", "precision")
 INFO = ("iteration_s", "samples_per_s", "compile_s", "evaluation_s", "peak_memory_mb", "diverged_at", "error", "notes")
-PROTOCOL = ("baseline", "budget_currency", "budget_amount", "rank_by", "quality_target")
+PROTOCOL = ("baseline", "budget_currency", "budget_amount", "rank_by", "quality_metric", "quality_target")
 RECORD = ("execution", "written_s", "measured_later")
 
 
@@ -65,7 +65,7 @@ def _describe(result: Stored) -> dict[str, Any]:
     evaluation = cell.get("evaluation") or {}
     objective = cell["objective"]["name"]
     target = definition.get("target_label", cell["target"]["name"])
-    reached = evaluation.get("reached")
+    rank_by = definition.get("rank_by") or evaluation.get("rank_by") or evaluation.get("reached_metric")
     return {
         "suite": definition["suite"],
         "target": target,
@@ -77,11 +77,12 @@ def _describe(result: Stored) -> dict[str, Any]:
         "status": result.status,
         **{key: execution.get(key) for key in EXECUTION},
         **{key: info.get(key) for key in INFO},
-        "baseline": objective in BASELINES,
+        "baseline": bool(definition.get("baseline", objective in BASELINES)),
         "budget_currency": budget.get("currency"),
         "budget_amount": budget.get("amount"),
-        "rank_by": evaluation.get("rank_by"),
-        "quality_target": reached.get(target) if isinstance(reached, dict) else reached,
+        "rank_by": rank_by,
+        "quality_metric": evaluation.get("reached_metric"),
+        "quality_target": evaluation.get("reached"),
         "execution": ", ".join(f"{key} {value}" for key, value in sorted(execution.items())),
         "written_s": result.payload["written_s"],
         "measured_later": result.measured is not None,

@@ -42,7 +42,7 @@ class Study:
             "target": {"name": "ring8", "fields": {}},
             "objective": {"name": objective, "fields": {}},
             "budget": changes.pop("budget", {"currency": "gradient_steps", "amount": 6000}),
-            "evaluation": {"rank_by": "w1", "reached": {"ring8": 0.3}},
+            "evaluation": {"reached_metric": "w1", "reached": 0.3},
         }
         definition = {
             "suite": "tiny",
@@ -184,6 +184,16 @@ def test_a_diverged_replica_never_reached_the_target(study: Study):
     study.add("em", 1, {"reached_iteration": 50.0}, status="diverged")
     row = study.ranked().loc["em"]
     assert (row.reached, row.reached_iteration) == (1, math.inf)
+
+
+def test_the_quality_target_is_named_with_its_metric_whatever_the_table_is_ranked_by(study: Study):
+    study.add("em", 0, {"w1": 0.2, "high_quality": 0.9, "reached_iteration": 100.0})
+    assert "reached w1 ≤ 0.3" in to_markdown(load_results(study.folder), "high_quality").replace("\\", "")
+
+
+def test_one_seed_has_a_value_and_no_interval(study: Study):
+    study.add("em", 0, {"w1": 0.25})
+    assert "0.250 ± — " in study.printed()
 
 
 def test_a_study_that_all_diverged_still_has_its_row(study: Study):
