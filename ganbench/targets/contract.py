@@ -7,7 +7,7 @@ operations, so that any device can run it and every objective sees the same data
 from __future__ import annotations
 
 import copy
-from typing import ClassVar, Self
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganbench import streams
+
+# not typing.Self: checkers that decorate methods at run time cannot resolve it
+Kind = TypeVar("Kind", bound="Target")
 
 
 class Target:
@@ -65,7 +68,7 @@ class Target:
         """
         raise NotImplementedError  # the contract: every target states it
 
-    def to(self, device: torch.device | str) -> Self:
+    def to(self: Kind, device: torch.device | str) -> Kind:
         """The same target with its tables on a device."""
         moved = copy.copy(self)
         for name, value in vars(self).items():

@@ -1,0 +1,70 @@
+"""Coverage and memorisation: hand-worked sets, expected values and the right direction."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ganbench import streams
+from ganbench.metrics.fidelity import Coverage, Memorisation
+from ganbench.metrics.floors import floor, true_pair
+from ganbench.targets.images import Digits
+from ganbench.targets.manifolds import Moons, SwissRoll
+
+
+def test_coverage_of_a_set_by_itself_is_one():
+    x = SwissRoll().reference(streams.generator(0, "test.coverage"), 100)
+    assert Coverage().measure(x, x, SwissRoll()) == 1
+
+
+def test_coverage_by_hand_on_seven_points_of_a_line():
+    # the ball of the point at 6 reaches to 1, so 5 far, and holds 10.5; that of 5 reaches 4 far, to 9, and does not
+    true = np.stack([np.arange(7.0), np.zeros(7)], axis=1)
+    generated = np.tile([10.5, 0.0], (7, 1))
+    assert Coverage().measure(generated, true, SwissRoll()) == pytest.approx(1 / 7)
+
+
+@pytest.mark.parametrize("target", [SwissRoll(), Moons(), Digits()], ids=repr)
+def test_coverage_of_true_samples_is_one_less_two_to_the_minus_five(target):
+    # 1 - C(n, 5) / C(2n - 1, 5) = .970 at n = 200; sd of one value about .015, four standard errors of 16 pairs
+    assert floor(Coverage(), target, 200) == pytest.approx(0.970, abs=0.015)
+
+
+def test_coverage_falls_when_the_generator_collapses_on_half_the_data():
+    generated, true = true_pair(SwissRoll(), 400, 0)
+    collapsed = np.where(generated[:, :1] > 0, generated, generated[generated[:, 0] > 0][0])
+    assert Coverage().measure(collapsed, true, SwissRoll()) < 0.7 * Coverage().measure(generated, true, SwissRoll())
+
+
+def test_coverage_does_not_reward_one_sample_repeated():
+    _, true = true_pair(Digits(), 400, 0)
+    assert Coverage().measure(np.tile(true[0], (400, 1)), true, Digits()) < 0.1
+
+
+def test_copies_of_training_images_are_memorised():
+    digits = Digits()
+    assert Memorisation().measure(digits.training_set[:100], digits.held_out[:100], digits) == 1
+
+
+def test_copies_of_held_out_images_are_not_memorised():
+    digits = Digits()
+    assert Memorisation().measure(digits.held_out[:100], digits.held_out[:100], digits) == 0
+
+
+def test_memorisation_is_the_share_of_copies():
+    digits = Digits()
+    mixed = np.concatenate([digits.training_set[:30], digits.held_out[:70]])
+    assert Memorisation().measure(mixed, digits.held_out[:100], digits) == pytest.approx(0.3)
+
+
+def test_images_that_belong_to_neither_half_are_memorised_by_chance_only():
+    # noise around the mean of both halves is as near to one as to the other; n = 400, four standard errors are .1
+    digits = Digits()
+    everything = np.concatenate([digits.training_set, digits.held_out])
+    noise = streams.generator(0, "test.noise").standard_normal((400, 64))
+    fresh = everything.mean(axis=0) + everything.std(axis=0) * noise
+    assert Memorisation().measure(fresh, digits.held_out[:400], digits) == pytest.approx(0.5, abs=0.1)
+
+
+def test_the_floor_of_memorisation_is_a_half():
+    assert floor(Memorisation(), Digits(), 100) == 0.5

@@ -1,0 +1,130 @@
+"""Metrics on modes: the oracle's numbers, hand-worked counts and the right direction."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ganbench import streams
+from ganbench.metrics.floors import true_pair
+from ganbench.metrics.modes import (
+    HighQuality,
+    KLModes,
+    ModeMetric,
+    ModesCovered,
+    ModesTouched,
+    high_quality_counts,
+    high_quality_radius,
+)
+from ganbench.targets.mixtures import Gaussian1D, GaussianMixture, Grid25, Mixture, Ring8
+
+EVEN = np.full(8, 1 / 8)
+laws = settings(derandomize=True, deadline=None, max_examples=15)
+seeds = st.integers(0, 10_000)
+
+
+def oracle(target: GaussianMixture, n: int, seed: int = 0) -> np.ndarray:
+    return target.oracle(streams.generator(seed, "test.modes"), n)
+
+
+def test_the_high_quality_radius_in_the_plane_is_three_standard_deviations():
+    assert high_quality_radius(Ring8()) == pytest.approx(3 * 0.05)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [Ring8(), Grid25(), Gaussian1D(sd=4.0), Mixture(modes=4, dimension=128, layout="sphere", spread=0.01)],
+    ids=repr,
+)
+def test_the_oracle_has_a_high_quality_share_of_98889(target: GaussianMixture):
+    # four standard errors of .0021 on 2,500 samples, false-alarm rate 6e-5 each
+    x = oracle(target, 2500)
+    assert HighQuality().measure(x, x, target) == pytest.approx(0.98889, abs=4 * 0.0021)
+
+
+@pytest.mark.parametrize(("target", "expected"), [(Ring8(), 0.0014), (Grid25(), 0.0049)], ids=repr)
+def test_the_oracle_has_a_kl_over_modes_of_modes_less_one_over_2n(target: GaussianMixture, expected: float):
+    # mean over 40 pairs of 2,500 samples; four standard errors, false-alarm rate 6e-5 each; .0001 for n of high quality
+    values = [KLModes().measure(*true_pair(target, 2500, pair), target) for pair in range(40)]
+    assert np.mean(values) == pytest.approx(expected, abs=4 * float(np.std(values)) / math.sqrt(40) + 0.0001)
+
+
+@pytest.mark.parametrize("target", [Ring8(), Grid25()], ids=repr)
+def test_the_oracle_covers_and_touches_every_mode(target: GaussianMixture):
+    x = oracle(target, 500)
+    assert ModesCovered().measure(x, x, target) == target.modes
+    assert ModesTouched().measure(x, x, target) == target.modes
+
+
+def test_kl_of_seven_equal_modes_of_eight_is_log_of_8_over_7():
+    assert KLModes().of_counts(np.array([0, *[9] * 7]), EVEN, 63) == pytest.approx(math.log(8 / 7))
+
+
+def test_kl_of_one_mode_of_eight_is_log_8():
+    assert KLModes().of_counts(np.array([0, 0, 0, 100, 0, 0, 0, 0]), EVEN, 100) == pytest.approx(math.log(8))
+
+
+def test_kl_counts_high_quality_samples_only():
+    half_lost = KLModes().of_counts(np.array([5, 5, 5, 5, 5, 5, 5, 5]), EVEN, 80)
+    assert half_lost == pytest.approx(0, abs=1e-15)
+
+
+def test_kl_of_no_high_quality_sample_is_infinite():
+    far = oracle(Ring8(), 100) + 50
+    assert KLModes().measure(far, far, Ring8()) == math.inf
+
+
+def test_kl_by_hand_with_unequal_weights():
+    expected = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)
+    assert KLModes().of_counts(np.array([10, 10]), np.array([0.25, 0.75]), 20) == pytest.approx(expected)
+
+
+def test_a_mode_is_covered_from_a_twentieth_of_its_expected_samples_on():
+    # 800 samples: 100 per mode, 98.889 of high quality, of which .05 are 4.94
+    assert ModesCovered().of_counts(np.array([4, 5, 0, 98, 99, 100, 101, 200]), EVEN, 800) == 6
+
+
+def test_an_empty_mode_is_not_covered_even_where_the_threshold_is_under_one_sample():
+    assert ModesCovered().of_counts(np.array([0, 1, 1, 1, 1, 1, 1, 1]), EVEN, 8) == 7
+
+
+def test_a_mode_is_touched_from_one_sample_on():
+    assert ModesTouched().of_counts(np.array([1, 5, 0, 98, 99, 100, 101, 200]), EVEN, 800) == 7
+
+
+@laws
+@given(seeds, st.integers(0, 7))
+def test_when_a_mode_collapses_coverage_falls_by_one_and_kl_rises(seed: int, lost: int):
+    x = oracle(Ring8(), 500, seed)
+    nearest = np.linalg.norm(x[:, None] - Ring8().centres.numpy(), axis=2).argmin(1)
+    collapsed = x.copy()
+    collapsed[nearest == lost] = Ring8().centres[(lost + 1) % 8].numpy()
+    assert ModesCovered().measure(collapsed, x, Ring8()) == ModesCovered().measure(x, x, Ring8()) - 1
+    assert ModesTouched().measure(collapsed, x, Ring8()) == ModesTouched().measure(x, x, Ring8()) - 1
+    assert KLModes().measure(collapsed, x, Ring8()) > KLModes().measure(x, x, Ring8())
+
+
+@laws
+@given(seeds, st.floats(0.05, 0.5))
+def test_noise_of_one_standard_deviation_or_more_lowers_the_high_quality_share(seed: int, noise: float):
+    x = oracle(Ring8(), 500, seed)
+    noisy = x + noise * streams.generator(seed, "test.noise").standard_normal(x.shape)
+    assert HighQuality().measure(noisy, x, Ring8()) < HighQuality().measure(x, x, Ring8())
+
+
+@laws
+@given(seeds, st.floats(0.01, 100))
+def test_mode_counts_do_not_depend_on_the_unit_of_length(seed: int, factor: float):
+    x = oracle(Ring8(), 300, seed)
+    scaled = Ring8(radius=2 * factor, sd=0.05 * factor)
+    assert np.array_equal(high_quality_counts(factor * x, scaled), high_quality_counts(x, Ring8()))
+
+
+@pytest.mark.parametrize("metric", [KLModes(), ModesCovered(), ModesTouched()], ids=lambda m: type(m).__name__)
+def test_overlapping_modes_are_refused_with_both_distances(metric: ModeMetric):
+    reason = metric.inapplicable(Ring8(sd=0.3))
+    assert reason == "modes overlap: two centres are 1.53 apart, and a mode reaches 0.9 from its centre"
