@@ -82,6 +82,8 @@ def printable(value: Any) -> str:
     if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
         return "a very large integer"
     text = "a list" if isinstance(value, list | tuple) and _holds_more(value) else describe(value)
+    # 64.0 where an integer is expected must not be shown as 64
+    text = repr(value) if isinstance(value, float) else text
     text = text if text.isprintable() else ascii(text)[1:-1]
     return text if len(text) <= 60 else f"{text[:57]}..."
 

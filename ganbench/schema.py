@@ -96,14 +96,6 @@ def _currency(value: object) -> str:
     return str(value)
 
 
-def _defaults(value: object) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError(f"found {printable(value)}; expected a table of fields")
-    if "optimiser" in value:
-        _registered(value["optimiser"], catalogue.OPTIMISERS)
-    return {field: _default(v) for field, v in value.items()}
-
-
 def _default(value: object) -> Any:
     inner = value if isinstance(value, list) else [value]
     if not all(isinstance(v, bool | int | float | str) for v in inner):
@@ -200,7 +192,7 @@ class Suite(Section):
     training: Training = Training()
     execution: Execution = Execution()
     evaluation: Evaluation
-    defaults: dict[Objective, Annotated[dict[str, Any], PlainValidator(_defaults)]] = {}
+    defaults: dict[Objective, dict[str, Annotated[Any, PlainValidator(_default)]]] = {}
     search: dict[Searched, dict[str, Annotated[Interval | Choices, PlainValidator(_space)]]] = {}
     tuning: Tuning | None = None
     _document: Document = PrivateAttr()

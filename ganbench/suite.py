@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from ganbench import catalogue
 from ganbench.document import Document, Keys, Problem, SuiteError, parse, read
 from ganbench.fields import printable
 from ganbench.registry import did_you_mean
@@ -150,6 +151,11 @@ def _contradictions(suite: Suite) -> Iterator[Problem]:
             yield Problem(keys, "found an empty list; expected at least one; name one")
     for key, names in (("evaluation", "metrics"), evaluation.metrics), (("targets",), map(str, suite.targets)):
         yield from _twice(key, names)
+    for name, table in suite.defaults.items():
+        chosen = table.get("optimiser", suite.optimiser.name)
+        if chosen not in catalogue.OPTIMISERS.places:
+            near = did_you_mean(printable(chosen), catalogue.OPTIMISERS.names())
+            yield Problem(("defaults", name, "optimiser"), f'unknown optimiser "{printable(chosen)}"; {near}')
     if suite.tuning and (shared := set(suite.tuning.seeds) & set(suite.seeds)):
         message = f"found the seed {min(shared)} among the suite's seeds too; expected seeds apart from those reported"
         yield Problem(("tuning", "seeds"), f'{message}; take a range such as "1000:1004"')
