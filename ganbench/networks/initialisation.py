@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 from torch import nn
 
 from ganbench import streams
@@ -15,7 +14,7 @@ from ganbench.networks.mlp import BatchStats
 def initial_params(module: nn.Module, seed: int, player: str) -> dict[str, np.ndarray]:
     """Parameter name -> float32 array.
 
-    Weights and biases are uniform within 1 / sqrt(fan in) of zero, as PyTorch's layers start; gains are 1, their biases 0.
+    Weights and biases are uniform within 1 / sqrt(fan in) of zero, as in PyTorch; gains are 1 and their biases 0.
     """
     fan_in, fixed = {}, {}
     for prefix, layer in module.named_modules():
@@ -34,8 +33,3 @@ def initial_params(module: nn.Module, seed: int, player: str) -> dict[str, np.nd
         u = streams.uniform(streams.generator(seed, f"initial.{player}.{name}"), *p.shape)
         drawn[name] = ((2 * u - 1) / np.float32(math.sqrt(fan_in[name]))).astype(np.float32)
     return drawn
-
-
-def on_meta(build: nn.Module) -> nn.Module:
-    """The module without storage: its parameters always come from outside."""
-    return build.to(torch.device("meta"))

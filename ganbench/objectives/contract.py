@@ -1,8 +1,8 @@
 """What an objective is: the losses of both players for ONE replica, as in the paper, and the order of their steps.
 
-Read this first. A loss holds no state and draws no randomness: all of it arrives as data in the `Batch`, so that one seed
-gives every objective the same weights, data and latents, and so that a loss can be tested on numbers. The lift to many
-replicas stands in `training/ensemble.py` and nowhere else.
+Read this first. A loss holds no state and draws no randomness: all of it arrives as data in the `Batch`, so that one
+seed gives every objective the same weights, data and latents, and so that a loss can be tested on numbers. The lift to
+many replicas stands in `training/ensemble.py` and nowhere else.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class Player:
 class Batch:
     """Everything random that one step uses, for one replica; B samples.
 
-    `x` real samples (B, *d); `z` and `z2` independent latents (B, z); `u` uniform on [0, 1) (B,); `noise` standard normal
-    like x; `w` weight of each real sample and `r` weight of each latent, each (B,) with sum 1, uniform unless given;
-    `t` the iteration, shape (). An objective names the fields beyond x and z that it needs in `draws`.
+    `x` real samples (B, *d); `z` and `z2` independent latents (B, z); `u` uniform on [0, 1) (B,); `noise` standard
+    normal like x; `w` weight of each real sample and `r` weight of each latent, each (B,) with sum 1, uniform unless
+    given; `t` the iteration, shape (). An objective names the fields beyond x and z that it needs in `draws`.
     """
 
     def __init__(
@@ -126,9 +126,9 @@ class Objective:
         """The steps of one iteration, in order."""
         if self.updates == "simultaneous":
             return ("DG",)
-        d: tuple[Step, ...] = ("D",) * self.d_steps
-        g: tuple[Step, ...] = ("G",) * self.g_steps
-        return d + g if self.order == "DG" else g + d
+        d: list[Step] = ["D"] * self.d_steps
+        g: list[Step] = ["G"] * self.g_steps
+        return tuple(d + g if self.order == "DG" else g + d)
 
     def regularisers(self) -> tuple[Regulariser, ...]:
         """The regularisers that belong to this objective."""

@@ -13,12 +13,12 @@ from ganbench.objectives.regularisers import GradientPenalty
 
 @dataclass(frozen=True)
 class Cramer(Objective):
-    """The generator descends the energy distance between embeddings h of real and generated samples; h ascends a surrogate.
+    """The generator descends the energy distance between embeddings h of real and generated samples.
 
-    With x_g = G(z), x'_g = G(z2) and f(v) = |h(v) - h(x'_g)| - |h(v)| the critic ascends E f(x) - E f(x_g) under a penalty on
-    the slope of f. Two caveats (Binkowski et al. 2018, arXiv:1801.01401): the surrogate puts the origin in the place of one
-    sample and is blind where the energy distance is not, 0 for a point mass at 0 against one at t; and the unbiased
-    sample gradient of the energy distance holds for a fixed h only.
+    With x_g = G(z), x'_g = G(z2) and f(v) = |h(v) - h(x'_g)| - |h(v)| the critic ascends E f(x) - E f(x_g) under a
+    penalty on the slope of f. Two caveats (Binkowski et al. 2018, arXiv:1801.01401): this surrogate puts the origin in
+    the place of one sample and is blind where the energy distance is not, 0 for a point mass at 0 against one at t; and
+    the unbiased sample gradient of the energy distance holds for a fixed h only.
 
     >>> import torch
     >>> b = Batch(x=torch.full((1, 1), 3.0), z=torch.ones(1, 1), z2=torch.zeros(1, 1))
@@ -35,7 +35,10 @@ class Cramer(Objective):
     draws = ("z2",)
     g_step_uses_real = True
     source = "Bellemare et al. 2017, arXiv:1705.10743, algorithm 1"
-    formula = "h: max E f(x) - E f(x_g) - weight E (|grad f| - slope)^2;  G: min E |h(x_g)-h(x)| + |h(x'_g)-h(x)| - |h(x_g)-h(x'_g)|"
+    formula = (
+        "h: max E f(x) - E f(x_g) - weight E (|grad f| - slope)^2;"
+        "  G: min E |h(x_g) - h(x)| + |h(x'_g) - h(x)| - |h(x_g) - h(x'_g)|"
+    )
     year = 2017
 
     def regularisers(self) -> tuple[Regulariser, ...]:

@@ -58,8 +58,8 @@ class SpectralNorm(Regulariser):
 def largest_singular_value(W: Tensor) -> Tensor:
     """|W v| with v from seven squarings of W'W, that is from 128 power iterations; never above the true value.
 
-    The gradient flows through W alone, v being held, as in the paper. Shape (); zero matrices give the square root of the
-    smallest normal number, not NaN.
+    The gradient flows through W alone, v being held, as in the paper. Shape (); a zero matrix gives the square root of
+    the smallest normal number, not NaN.
     """
     tiny = torch.finfo(W.dtype).tiny
     if 1 in W.shape:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ganbench.fields import Swept, ranged
@@ -13,10 +12,10 @@ from ganbench.objectives.contract import Batch, Network, Objective, mean
 
 @dataclass(frozen=True)
 class VAE(Objective):
-    """Encoder and decoder ascend the evidence lower bound together; the encoder takes the place of D, the decoder that of G.
+    """Encoder and decoder ascend the evidence lower bound together; the encoder stands for D, the decoder for G.
 
-    Encoder D(x) = (mean, log variance) of z given x; decoder N(G(z), decoder_sd^2 I). The loss is the negative bound per
-    sample in nats, without the decoder's constant. Samples carry the decoder's noise.
+    Encoder D(x) = (mean, log variance) of z given x; decoder N(G(z), decoder_sd^2 I). The loss is the negative bound
+    per sample in nats, without the decoder's constant. Samples carry the decoder's noise.
 
     >>> b = Batch(x=torch.ones(1, 1), z=torch.zeros(1, 1))
     >>> G, D = (lambda z: z), (lambda x: torch.zeros(1, 2))  # the posterior is the prior, the reconstruction 0

@@ -15,8 +15,8 @@ from ganbench.objectives.regularisers import GradientPenalty, SpectralNorm, Weig
 class Wasserstein(Objective):
     """The critic ascends E D(x) - E D(G(z)), the generator ascends E D(G(z)); D is no probability.
 
-    Under a bound L on the critic's slope the value never exceeds L times the Wasserstein-1 distance. It is a bound, not the
-    distance, and is never reported as W1.
+    Under a bound L on the critic's slope the value never exceeds L times the Wasserstein-1 distance. It is a bound, not
+    the distance, and is never reported as W1.
 
     >>> import torch
     >>> b = Batch(x=torch.full((2, 1), 3.0), z=torch.ones(2, 1))
@@ -79,8 +79,8 @@ class WassersteinGP(Wasserstein):
 class WassersteinSN(Wasserstein):
     """The Wasserstein game with every weight matrix of the critic divided by its largest singular value.
 
-    With activations of slope at most 1 the critic's slope is at most 1. The paper pairs spectral norm with other losses;
-    this is its bound in the Wasserstein game.
+    With activations of slope at most 1 the critic's slope is at most 1. The paper pairs spectral norm with other
+    losses; this is its bound in the Wasserstein game.
 
     >>> [type(r).__name__ for r in WassersteinSN().regularisers()]
     ['SpectralNorm']

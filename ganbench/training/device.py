@@ -1,4 +1,4 @@
-"""Where and how numbers are computed: threads, device, compilation, clocks, and the words for all that in an identity."""
+"""Where and how numbers are computed: threads, device, compilation, clocks, and their words in an identity."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def prepare_process(threads: int) -> None:
 
 
 def resolve_device(name: str) -> str:
-    """"cpu" or "cuda" for "auto", "cpu" or "cuda". Raises ValueError where the device is not there."""
+    """ "cpu" or "cuda" for "auto", "cpu" or "cuda". Raises ValueError where the device is not there."""
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
@@ -63,8 +63,8 @@ def synchronise(device: str) -> None:
 def compiled(function: Callable[..., Any], example: tuple[Any, ...]) -> Callable[..., Any]:
     """A function of nested tensors as machine code for the shapes of the example. Raises NoCompiler.
 
-    The function is traced to tensor operations first, through `torch.func`: what is compiled is one flat graph, whatever
-    Python an objective is written in, and a call checks no guards. Tracing runs the function once.
+    The function is traced to tensor operations first, through `torch.func`: what is compiled is one flat graph,
+    whatever Python an objective is written in, and a call checks no guards. Tracing runs the function once.
     """
     leaves, structure = pytree.tree_flatten(example)
     output: list[pytree.TreeSpec] = []
@@ -88,14 +88,16 @@ def compiled(function: Callable[..., Any], example: tuple[Any, ...]) -> Callable
     return call
 
 
-def _inductor(graph: torch.fx.GraphModule, leaves: list[torch.Tensor]) -> Callable[..., Any]:
+def _inductor(graph: torch.fx.GraphModule, leaves: list[Any]) -> Callable[..., Any]:
     from torch._inductor import compile as inductor_compile
     from torch._inductor.exc import InvalidCxxCompiler
 
     try:
         return inductor_compile(graph, leaves)
     except InvalidCxxCompiler as error:
-        raise NoCompiler("no working C++ compiler: install one (g++ or clang), or run with --set execution.compiled=false") from error
+        raise NoCompiler(
+            "no working C++ compiler: install one (g++ or clang), or run with --set execution.compiled=false"
+        ) from error
 
 
 class Stopwatch:

@@ -1,7 +1,7 @@
 """The batches of an ensemble: keyed draws of many steps at once, stacked over the replicas, on the device.
 
-Streams are keyed by replica seed and gradient step, both players' steps counted together: step 17 of a seed sees the same
-data and latents whatever the objective, the schedule and the other replicas.
+Streams are keyed by replica seed and step, both players' steps counted together: step 17 of a seed sees the same data
+and latents whatever the objective, the schedule and the other replicas.
 """
 
 from __future__ import annotations
@@ -20,9 +20,7 @@ from ganbench.targets.contract import Target
 class Draws:
     """Batch fields by step number; holds one block of steps at a time."""
 
-    def __init__(
-        self, seeds: list[int], target: Target, batch: int, latent: int, extra: frozenset[str], device: str
-    ):
+    def __init__(self, seeds: list[int], target: Target, batch: int, latent: int, extra: frozenset[str], device: str):
         self.seeds = seeds
         self.target = target.to(device)
         self.device = device

@@ -1,15 +1,15 @@
 """Many replicas of one shape trained as one: the only place that knows the leading axis R.
 
-A loss is written for one replica; here it is differentiated, joined with its optimiser into one step of one replica, and
-lifted over R by `torch.func.vmap`. Everything is passed by position: a keyword argument would be broadcast, not mapped.
+A loss is written for one replica; here it is differentiated, joined with its optimiser into one step of one replica,
+and lifted over R by `torch.func.vmap`. Everything goes by position: a keyword argument would be broadcast, not mapped.
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,6 @@ from ganbench.objectives.contract import (
     Batch,
     Objective,
     Player,
-    Step,
     penalised_d_loss,
     penalised_g_loss,
     reparametrised,
@@ -41,17 +40,25 @@ State = dict[str, Any]
 
 @dataclass(frozen=True)
 class Game:
-    """What all replicas of an ensemble have in common; two equal games share one compiled code."""
+    """What all replicas of an ensemble have in common; two equal games share one compiled code.
 
-    objective: Objective  # bound to its target where it needs one; swept numbers are placeholders
+    The swept numbers of objective and optimiser are set to their defaults: each replica brings its own.
+    """
+
+    objective: Objective
     optimiser: Optimiser
     network: Any
+    target: Any  # where the objective needs to know it, else None
     latent: int
     shape: tuple[int, ...]
     batch: int
     width: int
     compiled: bool
     device: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "objective", _unswept(self.objective))
+        object.__setattr__(self, "optimiser", _unswept(self.optimiser))
 
     def generator(self) -> nn.Module:
         return self.network.generator(self.latent, self.shape)
@@ -61,7 +68,9 @@ class Game:
 
     def initial_state(self, seeds: list[int]) -> State:
         """Weights by seed and empty optimiser states, stacked over R on the device."""
-        D, G = (self._stack(module, seeds, player) for module, player in ((self.critic(), "D"), (self.generator(), "G")))
+        D, G = (
+            self._stack(module, seeds, player) for module, player in ((self.critic(), "D"), (self.generator(), "G"))
+        )
         optimiser_state = vmap(self.optimiser.initial_state)
         width = len(seeds)
         return {
@@ -92,15 +101,21 @@ class Game:
         }
 
 
-def one_step(game: Game, step: Step) -> Callable[[State, dict[str, Any], dict[str, Tensor]], State]:
+def _unswept(owner: Any) -> Any:
+    """The same objective or optimiser with its swept numbers at their defaults."""
+    numbers = {f.name: f.default for f in dataclasses.fields(owner) if f.name in swept_fields(type(owner))}
+    return dataclasses.replace(owner, **numbers)
+
+
+def one_step(game: Game, step: str) -> Callable[[State, dict[str, Any], dict[str, Tensor]], State]:
     """The step of ONE replica: state, swept numbers and batch fields -> state.
 
-    A replica whose loss or parameters become non-finite keeps its last finite state and notes the iteration, counted from 1.
+    A replica whose loss or parameters become non-finite keeps its last finite state and notes the iteration, from 1 on.
     """
     generator, critic = game.generator().to("meta"), game.critic().to("meta")
 
     def run(state: State, swept: dict[str, Any], fields: dict[str, Tensor]) -> State:
-        objective = game.objective.with_swept(swept["objective"])
+        objective = game.objective.bind(game.target).with_swept(swept["objective"])
         optimiser = game.optimiser.with_swept(swept["optimiser"])
         b = Batch(**fields)
         G, D = Player(generator, state["G"]), Player(critic, state["D"])
@@ -134,16 +149,14 @@ def one_e_step(game: Game) -> Callable[[State, dict[str, Any], dict[str, Tensor]
     generator, critic = game.generator().to("meta"), game.critic().to("meta")
 
     def run(state: State, swept: dict[str, Any], fields: dict[str, Tensor]) -> Tensor:
-        objective = game.objective.with_swept(swept["objective"])
+        objective = game.objective.bind(game.target).with_swept(swept["objective"])
         D = reparametrised(objective, Player(critic, state["D"]))
         return objective.e_step(Player(generator, state["G"]), D, Batch(**fields))
 
     return run
 
 
-@lru_cache(maxsize=None)
-def _traced(game: Game, step: str, structure: pytree.TreeSpec) -> dict[str, Callable[..., Any]]:
-    return {}
+_codes: dict[tuple[Game, str], Callable[..., Any]] = {}
 
 
 def lifted(game: Game, step: str, example: tuple[Any, ...]) -> Callable[..., Any]:
@@ -151,20 +164,19 @@ def lifted(game: Game, step: str, example: tuple[Any, ...]) -> Callable[..., Any
 
     Ready when it returns: compilation and the first call are done. Cached per process, by game and step.
     """
-    cache = _traced(game, step, pytree.tree_structure(example))
-    if "code" not in cache:
-        single = one_e_step(game) if step == "E" else one_step(game, step)  # type: ignore[arg-type]
-        many = vmap(single)
-        cache["code"] = compiled(many, example) if game.compiled else many
+    if (game, step) not in _codes:
+        many = vmap(one_e_step(game) if step == "E" else one_step(game, step))
+        code = compiled(many, example) if game.compiled else many
         with torch.no_grad():
-            cache["code"](*example)
-    return cache["code"]
+            code(*example)
+        _codes[game, step] = code
+    return _codes[game, step]
 
 
 def sampler(game: Game) -> Callable[[State, dict[str, Any], Tensor, Tensor, Tensor], Tensor]:
-    """Samples of all replicas: state, swept, latents (R, n, z), noise (R, n, *d), reference latents (R, m, z) -> (R, n, *d).
+    """Samples (R, n, *d) of all replicas from state, swept, latents (R, n, z), noise (R, n, *d), reference (R, m, z).
 
-    The reference latents feed the batch statistics of networks that have some; m is 0 elsewhere. Eager, without gradient.
+    The reference latents feed the batch statistics of networks that have some; m is 0 elsewhere. Without gradient.
     """
     module = copy.deepcopy(game.generator()).to("meta")
     for layer in module.modules():

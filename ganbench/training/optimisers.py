@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch import Tensor
 from ganbench.fields import Swept, ranged
 
 Tensors = dict[str, Tensor]
+State = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -24,20 +25,20 @@ class Optimiser:
     lr_d: Swept = ranged(1e-3, above=0, at_most=1e3)
     lr_g: Swept = ranged(1e-3, above=0, at_most=1e3)
 
-    slots = ()
-    source = ""
+    slots: ClassVar[tuple[str, ...]] = ()
+    source: ClassVar[str] = ""
 
     def rate(self, player: str) -> Any:
         """The learning rate of player "D" or "G"."""
         return self.lr_d if player == "D" else self.lr_g
 
-    def initial_state(self, params: Tensors) -> dict[str, Any]:
+    def initial_state(self, params: Tensors) -> State:
         """Zeros like the parameters for every slot."""
         first = next(iter(params.values()))
         slots = {slot: {k: torch.zeros_like(p) for k, p in params.items()} for slot in self.slots}
         return {**slots, "steps": torch.zeros_like(first.flatten()[0])}
 
-    def step(self, player: str, params: Tensors, grads: Tensors, state: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+    def step(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
         """Parameters and state after one descent step of a player."""
         raise NotImplementedError  # the contract: every optimiser states it
 
@@ -55,7 +56,7 @@ class SGD(Optimiser):
 
     source = "Robbins and Monro 1951"
 
-    def step(self, player: str, params: Tensors, grads: Tensors, state: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+    def step(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
         rate = self.rate(player)
         return {k: p - rate * grads[k] for k, p in params.items()}, {"steps": state["steps"] + 1}
 
@@ -70,7 +71,7 @@ class RMSProp(Optimiser):
     slots = ("square",)
     source = "Tieleman and Hinton 2012, lecture 6.5"
 
-    def step(self, player: str, params: Tensors, grads: Tensors, state: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+    def step(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
         square = {k: self.alpha * s + (1 - self.alpha) * grads[k].square() for k, s in state["square"].items()}
         rate = self.rate(player)
         moved = {k: p - rate * grads[k] / (square[k].sqrt() + self.eps) for k, p in params.items()}
@@ -88,7 +89,7 @@ class Adam(Optimiser):
     slots = ("first", "second")
     source = "Kingma and Ba 2015, arXiv:1412.6980, algorithm 1"
 
-    def step(self, player: str, params: Tensors, grads: Tensors, state: dict[str, Any]) -> tuple[Tensors, dict[str, Any]]:
+    def step(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
         steps = state["steps"] + 1
         first = {k: self.beta1 * m + (1 - self.beta1) * grads[k] for k, m in state["first"].items()}
         second = {k: self.beta2 * v + (1 - self.beta2) * grads[k].square() for k, v in state["second"].items()}

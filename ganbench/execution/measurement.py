@@ -1,0 +1,72 @@
+"""From samples to rows: every metric with its floor, the baselines, and when the quality target was reached."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from ganbench import streams
+from ganbench.catalogue import METRICS
+from ganbench.cells import Cell
+from ganbench.metrics.convergence import first_reached
+from ganbench.metrics.floors import floor
+from ganbench.training.loop import true_samples
+
+SNAPSHOT_SAMPLES = 500
+
+Rows = list[dict[str, Any]]
+
+
+def measure(
+    cell: Cell, generated: np.ndarray, seed: int, number: int, n: int, spent: dict[str, Any], final: bool
+) -> Rows:
+    """One row per metric of the cell, each with its floor."""
+    target, rows = cell.target.instance, []
+    true = true_samples(target, seed, number, n)
+    for name in cell.evaluation.metrics:
+        metric = METRICS.load(name)()
+        value = metric.measure(generated, true, target)
+        about = {"metric": name, "value": value, "unit": metric.unit, "direction": metric.direction}
+        rows.append({**spent, **about, "floor": floor(metric, target, n), "n": n, "final": final})
+    return rows
+
+
+def sizes(cell: Cell, final: bool) -> list[tuple[int, bool]]:
+    """Sample sizes of an evaluation, and whether each is the final one."""
+    curve = (cell.evaluation.samples, False)
+    return [curve, (cell.evaluation.final_samples, True)] if final else [curve]
+
+
+def measure_baseline(cell: Cell, seed: int) -> tuple[Rows, dict[str, Any], dict[str, np.ndarray]]:
+    """Rows, info and one snapshot of a baseline fitted under a seed."""
+    began = time.perf_counter()
+    fitted = cell.objective.instance.fit(cell.target.instance, seed)
+    info = {"notes": fitted.notes, "fit_s": time.perf_counter() - began}
+    spent = {"iteration": 0, "generator_steps": 0, "gradient_steps": 0, "real_samples": 0, "seconds": 0.0}
+    rows: Rows = []
+    for n, final in sizes(cell, final=True):
+        generated = fitted.sample(streams.generator(seed, f"baseline.samples.{n}"), n)
+        rows += measure(cell, generated, seed, 0, n, spent, final)
+    limit = cell.target.instance.reference_limit
+    n = SNAPSHOT_SAMPLES if limit is None else min(SNAPSHOT_SAMPLES, limit)
+    snapshot = fitted.sample(streams.generator(seed, "snapshot"), n)
+    return rows, info, {"snapshot/0": snapshot.astype(np.float32)}
+
+
+def reached(cell: Cell, rows: Rows, status: str) -> Rows:
+    """When the replica came to its quality target for three evaluations in a row; infinite where it never did."""
+    level, name = cell.evaluation.reached, cell.evaluation.reached_metric
+    if level is None or name is None or not rows:
+        return []
+    sign = 1 if METRICS.load(name)().direction == "lower" else -1
+    curve = [row for row in rows if row["metric"] == name and not row["final"]]
+    values = [sign * row["value"] for row in curve]
+    index = first_reached([row["iteration"] for row in curve], values, sign * level)
+    added = []
+    for metric, key, unit in (("reached_iteration", "iteration", "iterations"), ("reached_s", "seconds", "s")):
+        value = np.inf if index is None or status == "diverged" else float(curve[index][key])
+        about = {"metric": metric, "value": value, "unit": unit, "direction": "lower", "floor": np.nan}
+        added.append({**rows[-1], **about, "n": cell.evaluation.samples, "final": True})
+    return added

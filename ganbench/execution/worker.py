@@ -1,0 +1,234 @@
+"""What one process does with one ensemble: train it, measure it, and hand back the outcome of every replica.
+
+The same function serves every executor; it writes nothing but its checkpoint.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ganbench.cells import Cell
+from ganbench.execution.measurement import measure, measure_baseline, reached, sizes
+from ganbench.metrics.contract import NonFiniteSamples
+from ganbench.training.checkpoint import CheckpointError
+from ganbench.training.ensemble import Game
+from ganbench.training.loop import Lane, Training
+
+SNAPSHOTS = 10
+SNAPSHOT_SAMPLES = 500
+CHECKPOINT_S = 20.0
+"""Training seconds between checkpoints, at least; each is written right after an evaluation."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One ensemble as plain data: its replicas' definitions, how to execute them, where to keep its checkpoint."""
+
+    definitions: tuple[dict[str, Any], ...]
+    device: str
+    checkpoint: str
+
+    @property
+    def execution(self) -> dict[str, Any]:
+        return self.definitions[0]["execution"]
+
+
+@dataclass
+class Outcome:
+    """What became of one replica, in the store's terms."""
+
+    definition: dict[str, Any]
+    status: str = "completed"
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    info: dict[str, Any] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+Report = Callable[[int], None]
+"""Called with the number of iterations that every replica of the ensemble has newly finished."""
+
+
+def run_job(job: Job, report: Report) -> list[Outcome]:
+    """The outcomes of a job's replicas. An error fails all of them, with its traceback in `info`."""
+    try:
+        cells = [Cell.from_definition(definition["cell"]) for definition in job.definitions]
+        run = run_ensemble if cells[0].trained else run_baselines
+        return run(job, cells, report)
+    except Exception as error:  # whatever an objective or a target raises becomes a row, with its reason
+        about = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+        return [Outcome(definition, "failed", info=about) for definition in job.definitions]
+
+
+def run_ensemble(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
+    """Trains the replicas as one ensemble, padded with copies of the first, from its checkpoint where there is one."""
+    training = new_training(job, cells)
+    outcomes = [Outcome(definition) for definition in job.definitions]
+    evaluation_s, checkpoint = _resume(training, Path(job.checkpoint), outcomes)
+    report(training.iteration)
+    training.prepare()
+    points = cells[0].evaluation.iterations(cells[0].iterations or 0)
+    snapshots = _spread(points, SNAPSHOTS)
+    saved_s = training.seconds
+    for number, point in enumerate(points):
+        if point <= training.iteration:
+            continue
+        before = training.iteration
+        training.advance(point)
+        began = time.perf_counter()
+        _evaluate(training, cells, outcomes, number, final=point == points[-1])
+        if point in snapshots:
+            _snapshot(training, outcomes)
+        evaluation_s += time.perf_counter() - began
+        if point != points[-1] and training.seconds - saved_s >= CHECKPOINT_S:
+            _save(training, checkpoint, outcomes, evaluation_s)
+            saved_s = training.seconds
+        report(point - before)
+    for lane, (cell, outcome) in enumerate(zip(cells, outcomes, strict=True)):
+        _finish(training, cell, outcome, lane, evaluation_s)
+    return outcomes
+
+
+def new_training(job: Job, cells: list[Cell]) -> Training:
+    """The ensemble of a job before its first iteration."""
+    first, width = cells[0], job.execution["width"]
+    assert first.network is not None, "a cell that is trained has a network"
+    assert first.optimiser is not None, "a cell that is trained has an optimiser"
+    target = first.target.instance
+    game = Game(
+        objective=first.objective.instance,
+        optimiser=first.optimiser.instance,
+        network=first.network.instance,
+        latent=first.latent,
+        shape=target.shape,
+        target=target if first.objective.instance.needs_target else None,
+        batch=first.batch,
+        width=width,
+        compiled=job.execution["compiled"],
+        device=job.device,
+    )
+    seeds = [definition["seed"] for definition in job.definitions]
+    lanes = [
+        Lane(c.objective.instance, c.optimiser.instance, s) for c, s in zip(cells, seeds, strict=True) if c.optimiser
+    ]
+    return Training(game, lanes + lanes[:1] * (width - len(lanes)), target)
+
+
+def run_baselines(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
+    """Fits the baseline of every replica and measures it."""
+    outcomes = []
+    for cell, definition in zip(cells, job.definitions, strict=True):
+        outcome = Outcome(definition)
+        outcome.rows, outcome.info, outcome.arrays = measure_baseline(cell, definition["seed"])
+        outcome.info["peak_memory_mb"] = peak_memory_mb(job.device)
+        outcomes.append(outcome)
+        report(0)
+    return outcomes
+
+
+def _evaluate(training: Training, cells: list[Cell], outcomes: list[Outcome], number: int, final: bool) -> None:
+    alive, cell = training.alive(), cells[0]
+    weights = training.effective_sample_size()
+    for n, last in sizes(cell, final):
+        stream = "evaluation.final" if last else "evaluation"
+        generated = training.samples(stream, number, n)
+        for lane, outcome in enumerate(outcomes):
+            if not alive[lane] or outcome.status == "diverged":
+                continue
+            seed, spent = outcome.definition["seed"], _spent(training, cell)
+            try:
+                rows = measure(cell, generated[lane].astype(np.float64), seed, number, n, spent, last)
+            except NonFiniteSamples:
+                outcome.status = "diverged"  # finite weights whose samples overflow
+                outcome.info["diverged_at"] = training.iteration
+                continue
+            if weights is not None:
+                ess = {"metric": "effective_sample_size", "value": float(weights[lane]), "unit": "latents"}
+                rows.append({**spent, **ess, "direction": "higher", "floor": np.nan, "n": cell.batch, "final": last})
+            outcome.rows += rows
+
+
+def _spent(training: Training, cell: Cell) -> dict[str, Any]:
+    """The four currencies at this point; seconds are the replica's share of its ensemble's."""
+    cost, i = cell.cost(), training.iteration
+    return {
+        "iteration": i,
+        "generator_steps": i * cost.generator_steps,
+        "gradient_steps": i * cost.gradient_steps,
+        "real_samples": i * cost.real_samples,
+        "seconds": training.seconds / training.game.width,
+    }
+
+
+def _snapshot(training: Training, outcomes: list[Outcome]) -> None:
+    samples = training.samples("snapshot", 0, SNAPSHOT_SAMPLES)
+    for lane, outcome in enumerate(outcomes):
+        outcome.arrays[f"snapshot/{training.iteration}"] = samples[lane]
+
+
+def _finish(training: Training, cell: Cell, outcome: Outcome, lane: int, evaluation_s: float) -> None:
+    """Status, costs and the final generator of one replica."""
+    width, iterations = training.game.width, training.iteration
+    if not training.alive()[lane]:
+        outcome.status = "diverged"
+        outcome.info["diverged_at"] = int(training.diverged_at()[lane])
+    iteration_s = training.seconds / iterations / width
+    outcome.info |= {
+        "iteration_s": iteration_s,
+        "samples_per_s": cell.cost().real_samples / iteration_s,
+        "compile_s": training.compile_s,
+        "evaluation_s": evaluation_s / width,
+        "training_s": training.seconds / width,
+        "peak_memory_mb": peak_memory_mb(training.game.device),
+    }
+    outcome.rows += reached(cell, outcome.rows, outcome.status)
+    outcome.arrays |= {f"generator/{name}": p for name, p in training.generator(lane).items()}
+
+
+def _spread(points: tuple[int, ...], count: int) -> set[int]:
+    """At most `count` of the points, evenly spread, the last one included."""
+    picked = np.unique(np.linspace(0, len(points) - 1, min(count, len(points))).round().astype(int))
+    return {points[i] for i in picked}
+
+
+def _save(training: Training, path: Path, outcomes: list[Outcome], evaluation_s: float) -> None:
+    kept = {
+        "evaluation_s": evaluation_s,
+        "compile_s": training.compile_s,
+        "replicas": [
+            {"id": o.definition["replica_id"], "status": o.status, "rows": o.rows, "info": o.info} for o in outcomes
+        ],
+    }
+    arrays = {f"{lane}/{name}": a for lane, outcome in enumerate(outcomes) for name, a in outcome.arrays.items()}
+    training.save(path, kept, arrays)
+
+
+def _resume(training: Training, path: Path, outcomes: list[Outcome]) -> tuple[float, Path]:
+    """Seconds of evaluation so far, with the ensemble and its outcomes set to the checkpoint where one is there."""
+    if not path.exists():
+        return 0.0, path
+    kept, arrays = training.load(path)
+    if [r["id"] for r in kept["replicas"]] != [o.definition["replica_id"] for o in outcomes]:
+        raise CheckpointError(f"{path}: the checkpoint of other replicas; remove it to start anew")
+    for lane, (outcome, found) in enumerate(zip(outcomes, kept["replicas"], strict=True)):
+        outcome.status, outcome.rows, outcome.info = found["status"], found["rows"], found["info"]
+        prefix = f"{lane}/"
+        outcome.arrays = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    training.compile_s = kept["compile_s"]
+    return kept["evaluation_s"], path
+
+
+def peak_memory_mb(device: str) -> float:
+    """Most memory held so far: of the GPU where the device is one, else of this process."""
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,66 @@
+"""A checkpoint of one ensemble: one safetensors file, written whole or not at all. Randomness needs none of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that cannot be used: which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Iterations finished, seconds trained, what the caller keeps (JSON) and all arrays."""
+
+    iteration: int
+    seconds: float
+    kept: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+    def write(self, path: Path) -> None:
+        """Replaces the checkpoint at a path."""
+        arrays = {k: np.ascontiguousarray(v) for k, v in self.arrays.items()}
+        about = json.dumps({"iteration": self.iteration, "seconds": self.seconds, "kept": self.kept})
+        packed = save(arrays, metadata={"ganbench": about, "sha256": _digest(about, arrays)})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            with open(temporary, "wb") as file:
+                file.write(packed)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    @classmethod
+    def read(cls, path: Path) -> Checkpoint:
+        """The checkpoint at a path. Raises CheckpointError where it is damaged."""
+        try:
+            with safe_open(path, framework="numpy") as file:
+                metadata = file.metadata()
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
+            about = metadata["ganbench"]
+            if metadata["sha256"] != _digest(about, arrays):
+                raise CheckpointError(f"{path}: the checkpoint is damaged; remove it to start anew")
+            return cls(**json.loads(about), arrays=arrays)
+        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise CheckpointError(f"{path}: the checkpoint is damaged ({error}); remove it to start anew") from error
+
+
+def _digest(about: str, arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(about.encode())
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
+        digest.update(arrays[name].tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,146 @@
+"""The training of one ensemble: iterations from a start or a checkpoint, with a clock that sees nothing else."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from ganbench import streams
+from ganbench.objectives.contract import Objective
+from ganbench.targets.contract import Target
+from ganbench.training.checkpoint import Checkpoint, CheckpointError
+from ganbench.training.device import Stopwatch
+from ganbench.training.draws import Draws, latents
+from ganbench.training.ensemble import REFERENCE_LATENTS, Game, has_batch_stats, lifted, sampler
+from ganbench.training.optimisers import Optimiser
+
+LANES = 32
+"""Samples are drawn in multiples of it: elsewhere a replica's last bits depend on its neighbours (vector tails)."""
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One replica's place in an ensemble: its objective and optimiser with their numbers, and its seed."""
+
+    objective: Objective
+    optimiser: Optimiser
+    seed: int
+
+
+class Training:
+    """An ensemble in training; `iteration` counts those finished, `seconds` their time for all lanes together."""
+
+    def __init__(self, game: Game, lanes: list[Lane], target: Target):
+        if len(lanes) != game.width:
+            raise ValueError(f"found {len(lanes)} lanes for an ensemble of width {game.width}; pad with copies")
+        self.game = game
+        self.seeds = [lane.seed for lane in lanes]
+        self.swept = game.swept([lane.objective for lane in lanes], [lane.optimiser for lane in lanes])
+        self.state = game.initial_state(self.seeds)
+        self.iteration = 0
+        self.compile_s = 0.0
+        self.weights: Tensor | None = None  # of the latents held in the last iteration (R, B)
+        self._clock = Stopwatch(game.device)
+        self._target = target
+        self._draws = Draws(self.seeds, target, game.batch, game.latent, game.objective.all_draws(), game.device)
+        self._schedule = game.objective.schedule()
+        self._sample = sampler(game)
+        self._codes: dict[str, Any] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, without compilation, warm-up, evaluation and storing."""
+        return self._clock.seconds
+
+    def prepare(self) -> None:
+        """Compiles and warms up every step, off the clock."""
+        began = time.perf_counter()
+        fields = self._fields(0, 0)
+        if self.game.objective.hold:
+            self._codes["E"] = lifted(self.game, "E", (self.state, self.swept, fields))
+            fields["r"] = fields["z"].new_zeros(fields["z"].shape[:2])
+        for step in dict.fromkeys(self._schedule):
+            self._codes[step] = lifted(self.game, step, (self.state, self.swept, fields))
+        self.compile_s += time.perf_counter() - began
+
+    @torch.no_grad()
+    def advance(self, to: int) -> None:
+        """Trains until `to` iterations are finished."""
+        if not self._codes:
+            self.prepare()
+        self._clock.start()
+        while self.iteration < to:
+            self._iterate()
+            self.iteration += 1
+        self._clock.stop()
+
+    def _iterate(self) -> None:
+        first = self.iteration * len(self._schedule)
+        held: dict[str, Tensor] = {}
+        for offset, step in enumerate(self._schedule):
+            fields = {**self._fields(first + offset, self.iteration + 1), **held}
+            if self.game.objective.hold and not held:
+                self.weights = self._codes["E"](self.state, self.swept, fields)
+                held = {"z": fields["z"], "r": self.weights}
+                fields.update(held)
+            self.state = self._codes[step](self.state, self.swept, fields)
+
+    def _fields(self, step: int, iteration: int) -> dict[str, Tensor]:
+        t = torch.full((self.game.width,), float(iteration), device=self.game.device)
+        return {**self._draws.at(step), "t": t}
+
+    def alive(self) -> np.ndarray:
+        """Which lanes have stayed finite (R,)."""
+        return self.state["alive"].cpu().numpy()
+
+    def diverged_at(self) -> np.ndarray:
+        """The iteration, from 1, in which each lane became non-finite; -1 where it did not (R,)."""
+        return self.state["diverged_at"].cpu().numpy().astype(int)
+
+    def samples(self, stream: str, block: int, n: int) -> np.ndarray:
+        """n samples of every lane from keyed latents (R, n, *d), float32."""
+        rows = -(-n // LANES) * LANES
+        device, latent = self.game.device, self.game.latent
+        z = latents(self.seeds, f"{stream}.z", block, rows, latent, device)
+        flat_noise = latents(self.seeds, f"{stream}.noise", block, rows, int(np.prod(self.game.shape)), device)
+        noise = flat_noise.reshape(*flat_noise.shape[:2], *self.game.shape)
+        m = REFERENCE_LATENTS if has_batch_stats(self.game) else 0
+        reference = latents(self.seeds, "statistics.z", 0, m, latent, device)
+        return self._sample(self.state, self.swept, z, noise, reference)[:, :n].cpu().numpy()
+
+    def effective_sample_size(self) -> np.ndarray | None:
+        """1 / sum r^2 of the latents held last (R,), or None where none are held."""
+        return None if self.weights is None else self.weights.square().sum(1).reciprocal().cpu().numpy()
+
+    def generator(self, lane: int) -> dict[str, np.ndarray]:
+        """Parameter name -> float32 array of one lane's generator."""
+        return {name: p[lane].cpu().numpy() for name, p in self.state["G"].items()}
+
+    def save(self, path: Path, kept: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
+        """Writes a checkpoint, whole or not at all, with what the caller wants kept beside the state."""
+        leaves = {f"state/{i}": leaf.cpu().numpy() for i, leaf in enumerate(pytree.tree_leaves(self.state))}
+        Checkpoint(self.iteration, self.seconds, kept, {**leaves, **arrays}).write(path)
+
+    def load(self, path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+        """Goes on from a checkpoint; gives back what was kept. Raises CheckpointError where it is not its own."""
+        checkpoint = Checkpoint.read(path)
+        leaves, structure = pytree.tree_flatten(self.state)
+        found = [checkpoint.arrays.get(f"state/{i}") for i in range(len(leaves))]
+        if any(f is None or f.shape != tuple(leaf.shape) for f, leaf in zip(found, leaves, strict=True)):
+            raise CheckpointError(f"{path}: the checkpoint of another ensemble; remove it to start anew")
+        restored = [torch.from_numpy(f).to(self.game.device) for f in found if f is not None]
+        self.state = pytree.tree_unflatten(restored, structure)
+        self.iteration, self._clock.seconds = checkpoint.iteration, checkpoint.seconds
+        return checkpoint.kept, {k: v for k, v in checkpoint.arrays.items() if not k.startswith("state/")}
+
+
+def true_samples(target: Target, seed: int, evaluation: int, n: int) -> np.ndarray:
+    """The n true samples that one evaluation of a seed is compared with (n, *d), float64."""
+    return target.reference(streams.generator(seed, "evaluation.true", evaluation), n)
