@@ -16,6 +16,9 @@ from ganbench.toml_positions import positions
 LARGEST_FILE = 2**20
 """Bytes."""
 
+MOST_DOTS = 200
+"""In one line: tomllib takes quadratic time over a dotted key, minutes for one of a megabyte."""
+
 
 class SuiteError(ValueError):
     """A person's mistake: `file:line:column: where: what was found; what was expected or what to do`."""
@@ -121,6 +124,10 @@ def parse(text: str, source: str) -> Document:
     """A document from TOML text. Raises SuiteError."""
     # tomllib counts \r\n as one end of line; so must the scanner
     text = text.replace("\r\n", "\n")
+    for row, line in enumerate(text.split("\n"), start=1):
+        if line.count(".") > MOST_DOTS:
+            place = Place(row, 1, source)
+            raise SuiteError(f"{place}: found more than {MOST_DOTS} dots in a line; break the line")
     try:
         content = tomllib.loads(text)
         found = positions(text)

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
-from ganbench.registry import did_you_mean
+from ganbench.registry import did_you_mean, shown
 
 Swept = Annotated[float, "swept"]
 """A number that may differ between the replicas of one ensemble; inside a loss it is a tensor of shape ()."""
@@ -84,8 +84,7 @@ def printable(value: Any) -> str:
     text = "a list" if isinstance(value, list | tuple) and _holds_more(value) else describe(value)
     # 64.0 where an integer is expected must not be shown as 64
     text = repr(value) if isinstance(value, float) else text
-    text = text if text.isprintable() else ascii(text)[1:-1]
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return shown(text)
 
 
 def _holds_more(values: list[Any] | tuple[Any, ...]) -> bool:

@@ -11,6 +11,12 @@ from pathlib import Path
 from typing import Any
 
 
+def shown(text: str) -> str:
+    """A person's text in a message: at most 60 characters, and none that could command a terminal."""
+    text = text[:61] if text[:61].isprintable() else ascii(text[:61])[1:-1]
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 class UnknownName(ValueError):
     """A name that no registry holds; the message carries the nearest one."""
 
@@ -36,7 +42,7 @@ class Registry:
     def require(self, name: str) -> str:
         """The name itself. Raises UnknownName, with the nearest name, where it is not registered."""
         if name not in self.places:
-            raise UnknownName(f'unknown {self.kind} "{name}"; {did_you_mean(name, self.names())}')
+            raise UnknownName(f'unknown {self.kind} "{shown(name)}"; {did_you_mean(name, self.names())}')
         return name
 
     def load(self, name: str) -> Any:

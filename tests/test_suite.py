@@ -136,6 +136,7 @@ MISTAKES = [
     ("[budget]", "[budget", "my.toml:8:8: not TOML:"),
     ("[training]\nbatch = 64", "[training]\nbatch = [[[[", "not TOML:"),
     ("[training]\nbatch = 64", f"[training]\nbatch = {'[' * 9000}", "my.toml:1:1: found brackets nested too deeply"),
+    ("batch = 64", f"{'a.' * 201}a = 1", "my.toml:12:1: found more than 200 dots in a line"),
 ]
 
 
@@ -248,34 +249,10 @@ def test_random_bytes_raise_only_suite_errors(tmp_path_factory: pytest.TempPathF
         load_suite(file)
 
 
-PIECES = [
-    "[",
-    "]",
-    "{",
-    "}",
-    '"',
-    "'",
-    "=",
-    ",",
-    ".",
-    "#",
-    "1",
-    "-1",
-    "nan",
-    "1e999",
-    "true",
-    "[[",
-    "]]",
-    '"""',
-    "{a=1}",
-    "em",
-    "x.y",
-    "1979-05-27",
-    '"*"',
-    "[1,[2]]",
-]
+MARKS = ["[", "]", "{", "}", '"', "'", "=", ",", ".", "#", "[[", "]]", '"""', '"*"']
+PIECES = ["1", "-1", "nan", "1e999", "true", "{a=1}", "em", "x.y", "1979-05-27", "[1,[2]]"]
 HOSTILE = ["", "\n", "\r\n", "\x00", "\x1b", "\u2028", "é", "9" * 5000, "a" * 300]
-pieces = st.sampled_from(PIECES + HOSTILE)
+pieces = st.sampled_from(MARKS + PIECES + HOSTILE)
 cuts = st.tuples(st.integers(0, len(TEXT)), st.integers(0, 12), pieces)
 
 
