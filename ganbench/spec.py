@@ -26,6 +26,8 @@ LONGEST_NUMBER = 40
 TOKEN = re.compile(r"""\s*(?:(?P<string>"[^"]*"|'[^']*')|(?P<mark>[\[\](),=])|(?P<word>[^\s\[\](),="']+)|(?P<end>$))""")
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
+NO_TEXTS = ("true", "false", "nan", "inf", "infinity")
 
 
 class SpecError(ValueError):
@@ -153,7 +155,7 @@ class _Parser:
         self.word, self.column, self.at = token[self.kind], token.start(self.kind) + 1, token.end()
 
     def refuse(self, expected: str) -> SpecError:
-        found = "the end" if self.kind == "end" else f"{printable(self.word)}"
+        found = "the end" if self.kind == "end" else printable(self.word)
         return SpecError(self.column, f"found {found}; expected {expected}")
 
     def take(self, kind: str, expected: str) -> str:
@@ -240,18 +242,7 @@ def _written(value: Any) -> str:
 def _inner(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{','.join(_inner(v) for v in value)}]"
-    if isinstance(value, str) and not (value and isinstance(_literal_or_none(value), str)):
+    if isinstance(value, str) and not (WORD.fullmatch(value) and value.lower() not in NO_TEXTS):
         quote = "'" if '"' in value else '"'
         return f"{quote}{value}{quote}"
     return describe(value)
-
-
-def _literal_or_none(value: str) -> Any:
-    """What the grammar makes of a bare word; None where the text is no bare word."""
-    token = TOKEN.match(value)
-    if token is None or token["word"] != value:
-        return None
-    try:
-        return _literal(1, value)
-    except SpecError:
-        return None
