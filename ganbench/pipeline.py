@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganbench import store
 from ganbench.plan import Ensemble, Replica, code_version, plan_ensembles, plan_replicas
-from ganbench.resolve import resolve
-from ganbench.suite import Suite, load_suite
+from ganbench.suite import Suite, load_suite, resolve
 
 if TYPE_CHECKING:
     import pandas as pd

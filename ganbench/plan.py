@@ -10,9 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ganbench.cells import Cell
 from ganbench.fields import swept_fields
-from ganbench.suite import Suite
+from ganbench.suite import Cell, Suite
 
 SOURCES = ("fields.py", "streams.py", "targets", "objectives", "networks", "training", "metrics", "execution/worker.py")
 """The parts of the package that compute numbers: their text is the code version."""

@@ -9,9 +9,9 @@ import numpy as np
 
 from ganbench import streams
 from ganbench.catalogue import METRICS
-from ganbench.cells import Cell
 from ganbench.metrics.convergence import first_reached
 from ganbench.metrics.floors import floor
+from ganbench.suite import Cell
 from ganbench.training.loop import true_samples
 
 SNAPSHOT_SAMPLES = 500

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ganbench.cells import Cell
 from ganbench.execution.measurement import measure, measure_baseline, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
+from ganbench.suite import Cell
 from ganbench.training.checkpoint import CheckpointError
 from ganbench.training.ensemble import Game
 from ganbench.training.loop import Lane, Training

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr
 
 from ganbench import catalogue
-from ganbench.document import Document
 from ganbench.fields import LARGEST_INTEGER, printable
 from ganbench.registry import Registry, did_you_mean
-from ganbench.spec import Choices, Grid, Interval, Spec, SpecError, parse_spec, parse_value
+from ganbench.suite.document import Document
+from ganbench.suite.spec import Choices, Grid, Interval, Spec, SpecError, parse_spec, parse_value
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 CURRENCIES = ("generator_steps", "gradient_steps", "real_samples", "seconds", "iterations")

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganbench import catalogue
-from ganbench.cells import Part
-from ganbench.document import Keys, Problem
 from ganbench.fields import FieldError, build, check, settable
 from ganbench.registry import Registry, did_you_mean
-from ganbench.schema import Suite
-from ganbench.spec import Interval, Spec
+from ganbench.suite.cells import Part
+from ganbench.suite.document import Keys, Problem
+from ganbench.suite.schema import Suite
+from ganbench.suite.spec import Interval, Spec
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,24 @@ from typing import Any, ClassVar
 import pytest
 
 from ganbench import catalogue
-from ganbench.cells import Budget, Cell, Cost, Evaluation, iteration_cost
 from ganbench.fields import ranged
 from ganbench.registry import Registry
-from ganbench.resolve import resolve, search_space
-from ganbench.spec import Interval, Spec
-from ganbench.suite import SuiteError, apply_overrides, load_suite, parse_suite, shipped_suites
+from ganbench.suite import (
+    Budget,
+    Cell,
+    Cost,
+    Evaluation,
+    Interval,
+    Spec,
+    SuiteError,
+    apply_overrides,
+    iteration_cost,
+    load_suite,
+    parse_suite,
+    resolve,
+    search_space,
+    shipped_suites,
+)
 
 TEXT = """\
 name = "mine"

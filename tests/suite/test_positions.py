@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganbench.toml_positions import DEEPEST, Path, positions
+from ganbench.suite.positions import DEEPEST, Path, positions
 
 TEXT = """name = "a # b" # c
 seeds = 8

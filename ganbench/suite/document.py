@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ganbench.fields import printable
-from ganbench.toml_positions import Path as Keys
-from ganbench.toml_positions import positions
+from ganbench.suite.positions import Path as Keys
+from ganbench.suite.positions import positions
 
 LARGEST_FILE = 2**20
 """Bytes."""

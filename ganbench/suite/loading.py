@@ -1,7 +1,7 @@
 """Reading suites: TOML -> Suite, changes from the command line, and every message that a person can trigger.
 
 Names, types, ranges and what must fit together are checked here, without importing torch. The fields of objectives,
-targets, networks and optimisers are checked by `cells.resolve`, which loads their classes.
+targets, networks and optimisers are checked by `resolver.resolve`, which loads their classes.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ganbench import catalogue
-from ganbench.document import Document, Keys, Problem, SuiteError, parse, read
 from ganbench.fields import printable
 from ganbench.registry import did_you_mean
-from ganbench.schema import Suite
-from ganbench.spec import SpecError, parse_value
+from ganbench.suite.document import Document, Keys, Problem, SuiteError, parse, read
+from ganbench.suite.schema import Suite
+from ganbench.suite.spec import SpecError, parse_value
 
 __all__ = ["Suite", "SuiteError", "apply_overrides", "load_suite", "parse_suite", "shipped_suites"]
 

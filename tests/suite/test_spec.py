@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganbench.spec import Choices, Grid, Interval, Spec, SpecError, parse_spec, parse_value
+from ganbench.suite import Choices, Grid, Interval, Spec, SpecError, parse_spec, parse_value
 
 
 def test_a_bare_name_has_no_fields() -> None:

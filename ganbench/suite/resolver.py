@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganbench import catalogue
-from ganbench.assemble import Assembler, written_in
-from ganbench.cells import Budget, Cell, Evaluation, Part, iteration_cost
-from ganbench.document import Keys, Problem
 from ganbench.fields import FieldError, check, defaults, describe
 from ganbench.registry import did_you_mean
-from ganbench.schema import Suite
-from ganbench.spec import Choices, Interval, Spec
+from ganbench.suite.assemble import Assembler, written_in
+from ganbench.suite.cells import Budget, Cell, Evaluation, Part, iteration_cost
+from ganbench.suite.document import Keys, Problem
+from ganbench.suite.schema import Suite
+from ganbench.suite.spec import Choices, Interval, Spec
 
 MOST_CELLS = 10_000
 
