@@ -17,6 +17,7 @@ class VAE(Objective):
     Encoder D(x) = (mean, log variance) of z given x; decoder N(G(z), decoder_sd^2 I). The loss is the negative bound
     per sample in nats, without the decoder's constant. Samples carry the decoder's noise.
 
+    >>> import torch
     >>> b = Batch(x=torch.ones(1, 1), z=torch.zeros(1, 1))
     >>> G, D = (lambda z: z), (lambda x: torch.zeros(1, 2))  # the posterior is the prior, the reconstruction 0
     >>> print(VAE(decoder_sd=0.5).g_loss(G, D, b).item())  # 1 / (2 * 0.25)

@@ -1,0 +1,32 @@
+"""One thread, a compile cache of its own for the session, and the shapes of annotations checked at run time."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+os.environ["OMP_NUM_THREADS"] = "1"
+# pytest-xdist starts its workers from this process: they inherit the folder and share what one of them compiled
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["GANBENCH_CACHE"] = tempfile.mkdtemp(prefix="ganbench-tests-")
+    os.environ.pop("TORCHINDUCTOR_CACHE_DIR", None)
+    atexit.register(shutil.rmtree, os.environ["GANBENCH_CACHE"], ignore_errors=True)
+
+from beartype import BeartypeConf, FrozenDict, beartype
+from jaxtyping import install_import_hook
+from torch import Tensor
+
+from ganbench.fields import Swept
+
+# a whole number passes for a float, as type checkers have it; inside a loss a swept number is a tensor
+CONFIGURATION = BeartypeConf(is_pep484_tower=True, hint_overrides=FrozenDict({Swept: float | int | Tensor}))
+checker = beartype(conf=CONFIGURATION)
+install_import_hook(
+    ["ganbench.objectives", "ganbench.networks", "ganbench.targets", "ganbench.metrics"], "conftest.checker"
+)
+
+from ganbench.training.device import prepare_process  # noqa: E402  the hook must come before what it checks
+
+prepare_process(threads=1)
