@@ -49,7 +49,12 @@ class Cramer(Objective):
 
     def score(self, G: Network, D: Network, b: Batch, /) -> Network:
         anchor = D(G(b.z2))
-        return lambda v: norm(D(v) - anchor) - norm(D(v))
+
+        def f(v: Tensor) -> Tensor:
+            h = D(v)
+            return norm(h - anchor) - norm(h)
+
+        return f
 
     def d_loss(self, G: Network, D: Network, b: Batch, /) -> Tensor:
         f = self.score(G, D, b)

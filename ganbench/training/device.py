@@ -1,22 +1,13 @@
-"""Where and how numbers are computed: threads, device, compilation, clocks, and their words in an identity."""
+"""Where and how numbers are computed: threads, device, clocks, and their words in an identity."""
 
 from __future__ import annotations
 
 import os
 import time
-import warnings
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils import _pytree as pytree
-
-
-class NoCompiler(RuntimeError):
-    """No C++ compiler answers, so nothing can be compiled; the message says how to go on without."""
 
 
 def cache_folder() -> Path:
@@ -58,46 +49,6 @@ def synchronise(device: str) -> None:
     """Waits until the device has done all that was asked of it."""
     if device == "cuda":
         torch.cuda.synchronize()
-
-
-def compiled(function: Callable[..., Any], example: tuple[Any, ...]) -> Callable[..., Any]:
-    """A function of nested tensors as machine code for the shapes of the example. Raises NoCompiler.
-
-    The function is traced to tensor operations first, through `torch.func`: what is compiled is one flat graph,
-    whatever Python an objective is written in, and a call checks no guards. Tracing runs the function once.
-    """
-    leaves, structure = pytree.tree_flatten(example)
-    output: list[pytree.TreeSpec] = []
-
-    def flat(*tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        flat_result, spec = pytree.tree_flatten(function(*pytree.tree_unflatten(tensors, structure)))
-        output.append(spec)
-        return tuple(flat_result)
-
-    with torch.no_grad(), warnings.catch_warnings():
-        # deprecations inside torch's own lowering, nothing that a user of ganbench can act on
-        warnings.simplefilter("ignore", FutureWarning)
-        graph = make_fx(flat)(*leaves)
-        graph.graph.eliminate_dead_code()
-        graph.recompile()
-        code = _inductor(graph, leaves)
-
-    def call(*arguments: Any) -> Any:
-        return pytree.tree_unflatten(code(*pytree.tree_leaves(arguments)), output[0])
-
-    return call
-
-
-def _inductor(graph: torch.fx.GraphModule, leaves: list[Any]) -> Callable[..., Any]:
-    from torch._inductor import compile as inductor_compile
-    from torch._inductor.exc import InvalidCxxCompiler
-
-    try:
-        return inductor_compile(graph, leaves)
-    except InvalidCxxCompiler as error:
-        raise NoCompiler(
-            "no working C++ compiler: install one (g++ or clang), or run with --set execution.compiled=false"
-        ) from error
 
 
 class Stopwatch:

@@ -29,7 +29,7 @@ from ganbench.objectives.contract import (
     penalised_g_loss,
     reparametrised,
 )
-from ganbench.training.device import compiled
+from ganbench.training.compilation import compiled
 from ganbench.training.optimisers import Optimiser
 
 REFERENCE_LATENTS = 4096
