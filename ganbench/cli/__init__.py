@@ -1,0 +1,32 @@
+"""The command `ganbench`: words for people around calls of the package; no numbers are made here.
+
+Everything heavy is imported inside the commands, so that `ganbench --help` and `ganbench list` stay fast.
+"""
+
+from __future__ import annotations
+
+import click
+
+from ganbench import __version__
+from ganbench.cli.errors import Program
+from ganbench.cli.names import info, list_names
+from ganbench.cli.results import report
+from ganbench.cli.running import run
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Benchmarks and evaluates GAN objectives: many seeds at once, metrics with a known truth, honest statistics.
+
+    \b
+    ganbench run --suite toy2d        train, measure and rank the objectives of a suite
+    ganbench list                     everything that has a name
+    ganbench info wasserstein-gp      source, formula and fields of one of them
+
+    Exit codes: 0 all replicas completed or diverged; 1 some failed with an error; 2 bad input; 130 interrupted.
+    """
+
+
+for command in (run, list_names, info, report):
+    main.add_command(command)

@@ -1,0 +1,144 @@
+"""What a run shows on stderr while it lasts: a bar on a terminal, a line now and then anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from ganbench.pipeline import FINISHED, Plan, Watcher
+from ganbench.plan import Replica
+from ganbench.report.wording import inert
+
+LINE_S = 5.0
+"""Seconds between two lines, at least."""
+LABEL = 26
+"""Characters of a cell's name in the bar."""
+
+
+def watcher() -> Progressing:
+    """The watcher for where stderr goes."""
+    console = Console(stderr=True)
+    return Bar(console) if console.is_terminal else Lines(console)
+
+
+class Progressing(Watcher):
+    """Counts what is done; use it as a context, so that the terminal is left as it was found."""
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.plan: Plan | None = None
+        self.steps = 0
+        self.statuses: dict[str, str] = {}
+        self.began = time.perf_counter()
+
+    def __enter__(self) -> Progressing:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        return None
+
+    def begin(self, plan: Plan) -> None:
+        self.plan, self.statuses = plan, dict(plan.statuses)
+        self.say(f"{inert(plan.suite.name)}: {opening(plan)}")
+
+    def advance(self, steps: int, label: str) -> None:
+        # a worker that died repeats steps that were counted once
+        self.steps = min(self.steps + steps, self.plan.steps if self.plan else 0)
+
+    def stored(self, replica: Replica, status: str) -> None:
+        self.statuses[replica.replica_id] = status
+
+    def say(self, text: str) -> None:
+        self.console.print(Text(text), soft_wrap=True)
+
+    def kept(self) -> str:
+        """What an interrupt leaves, and how to go on."""
+        if self.plan is None:
+            return "nothing was trained yet"
+        kept = sum(status in FINISHED for status in self.statuses.values())
+        where = f"{kept} of {len(self.plan.replicas)} replicas are kept in {self.plan.folder}"
+        return f"{where}; the same command goes on from there"
+
+
+def opening(plan: Plan) -> str:
+    """What a plan will do, in one line."""
+    done = sum(status in FINISHED for status in plan.statuses.values())
+    cells = len({replica.definition["cell_id"] for replica in plan.replicas})
+    stored = {0: "none", len(plan.replicas): "all"}.get(done, f"{done:,}")
+    todo = f"{plan.steps:,} gradient steps to take" if plan.ensembles else "nothing to train"
+    return f"{cells:,} cells, {len(plan.replicas):,} replicas, {stored} of them stored already; {todo}"
+
+
+class Lines(Progressing):
+    """Plain lines: one for a finished cell, at most one every few seconds."""
+
+    def __init__(self, console: Console):
+        super().__init__(console)
+        self.said = time.perf_counter()
+
+    def stored(self, replica: Replica, status: str) -> None:
+        super().stored(replica, status)
+        assert self.plan is not None, "a run begins before it stores"
+        now = time.perf_counter()
+        cell = [r for r in self.plan.replicas if r.definition["cell_id"] == replica.definition["cell_id"]]
+        found = Counter(self.statuses.get(r.replica_id) for r in cell)
+        if None in found or now - self.said < LINE_S:
+            return
+        self.said = now
+        name = inert(f"{replica.cell.target_label} {replica.cell.label}")
+        counts = ", ".join(f"{count} {name}" for name, count in found.items())
+        done = f"{len(self.statuses)} of {len(self.plan.replicas)} replicas"
+        share = self.steps / self.plan.steps if self.plan.steps else 1
+        self.say(f"{now - self.began:.0f} s: {done}, {share:.0%} of the gradient steps; {name}: {counts}")
+
+
+class Bar(Progressing):
+    """A bar that vanishes at the end."""
+
+    def __init__(self, console: Console):
+        super().__init__(console)
+        self.progress = Progress(
+            TextColumn("{task.fields[label]}", markup=False),
+            BarColumn(bar_width=None),
+            Steps(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            # compiling takes many seconds without a step
+            speed_estimate_period=120,
+            expand=True,
+        )
+
+    def __exit__(self, *error: object) -> None:
+        self.progress.stop()
+
+    def begin(self, plan: Plan) -> None:
+        super().begin(plan)
+        if plan.ensembles:
+            self.task = self.progress.add_task("", total=plan.steps or None, label="starting workers".ljust(LABEL))
+            self.progress.start()
+
+    def advance(self, steps: int, label: str) -> None:
+        super().advance(steps, label)
+        shown = inert(label) if len(label) <= LABEL else f"{inert(label)[: LABEL - 1]}…"
+        self.progress.update(self.task, completed=self.steps, label=shown.ljust(LABEL))
+
+
+class Steps(ProgressColumn):
+    """Gradient steps done, of those to do."""
+
+    def render(self, task: Task) -> Text:
+        total = "?" if task.total is None else _short(task.total)
+        return Text(f"{_short(task.completed):>5}/{total} steps")
+
+
+def _short(count: float) -> str:
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return f"{count:.0f}"

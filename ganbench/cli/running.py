@@ -1,0 +1,156 @@
+"""`run`: a suite with what the command line changes, trained, measured, stored and ranked."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ganbench.cli.errors import FAILED
+
+if TYPE_CHECKING:
+    from ganbench.pipeline import Run
+    from ganbench.suite import Suite
+
+SHOWN_ERRORS = 10
+
+
+def settings(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """section.key -> the text of its value."""
+    found = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f'found {text!r}; expected section.key=value, such as "training.batch=128"')
+        found[key] = value
+    return found
+
+
+def data_folder(context: click.Context, parameter: click.Parameter, folder: Path | None) -> Path | None:
+    """The folder of data sets, made known to the workers through the environment."""
+    if folder is not None:
+        os.environ["GANBENCH_DATA"] = str(folder.absolute())
+    return folder
+
+
+OPTIONS = (
+    click.option("--suite", "suite", required=True, metavar="NAME|PATH", help="A shipped suite, or a suite file."),
+    click.option(
+        "-o", "--objective", "objectives", multiple=True, metavar="SPEC", help="NAME[field=value,...]; repeat"
+    ),
+    click.option("-t", "--target", "targets", multiple=True, metavar="SPEC", help="NAME[field=value,...]; repeat"),
+    click.option("-n", "--network", metavar="SPEC", help="NAME[field=value,...]"),
+    click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", callback=settings, help="section.key=value"),
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+    click.option("--workers", type=click.IntRange(min=1), help="Processes; by default one per core."),
+    click.option("--results", type=click.Path(path_type=Path), default="results", show_default=True, metavar="DIR"),
+    click.option(
+        "--data",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        envvar="GANBENCH_DATA",
+        callback=data_folder,
+        expose_value=False,
+        metavar="DIR",
+        help="Where data sets lie; also GANBENCH_DATA.",
+    ),
+)
+
+
+def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `run` and `tune` have in common."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.command()
+@shared_options
+@click.option("--seeds", metavar="N|A:B", help="A number of seeds, or a range of them.")
+@click.option("--iterations", type=int, metavar="N", help="As many for each objective, whatever they cost.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+def run(
+    suite: str,
+    objectives: tuple[str, ...],
+    targets: tuple[str, ...],
+    network: str | None,
+    changes: dict[str, str],
+    device: str,
+    workers: int | None,
+    results: Path,
+    seeds: str | None,
+    iterations: int | None,
+    dry_run: bool,
+) -> None:
+    """Train, measure and rank every objective of a suite. Replicas that are stored already are not trained again.
+
+    \b
+    ganbench run --suite toy2d -o 'em[temperature=[1,2]]' -o minimax --seeds 16
+    ganbench run --suite ./my.toml --set training.batch=128 --dry-run
+
+    A list makes a grid. A field is looked up in the objective, then in its optimiser.
+    """
+    from ganbench.suite import apply_overrides, load_suite
+
+    chosen = apply_overrides(
+        load_suite(suite),
+        objectives=objectives,
+        targets=targets,
+        network=network,
+        settings=changes,
+        seeds=seeds,
+        iterations=iterations,
+    )
+    if dry_run:
+        _say_plan(chosen, results, device, workers)
+    else:
+        _run(chosen, results, device, workers)
+
+
+def _run(suite: Suite, results: Path, device: str, workers: int | None) -> None:
+    from rich.console import Console
+
+    from ganbench import pipeline
+    from ganbench.cli.progress import watcher
+    from ganbench.report.tables import print_tables, write_report
+
+    watching = watcher()
+    try:
+        with watching:
+            done = pipeline.run(suite, results=results, device=device, workers=workers, watcher=watching)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(watching.kept()) from None
+    print_tables(done.results(), Console())
+    files = [str(path) for path in write_report(done.folder)]
+    counts = done.counts()
+    click.echo(f"\n{', '.join(f'{count} {status}' for status, count in counts.items())}; {done.wall_s:.1f} s")
+    click.echo(f"results: {done.folder} (tables: {', '.join(files)})")
+    if counts.keys() - set(pipeline.FINISHED):
+        _say_failures(done)
+        sys.exit(FAILED)
+
+
+def _say_plan(suite: Suite, results: Path, device: str, workers: int | None) -> None:
+    from ganbench import pipeline
+    from ganbench.cli.progress import opening
+
+    plan = pipeline.plan(suite, results=results, device=device)
+    click.echo(f"{suite.name}: {opening(plan)}")
+
+
+def _say_failures(done: Run) -> None:
+    """One line on stderr for each distinct error, with the replicas that it ended."""
+    found = done.results()
+    failed = found[found.status == "failed"].drop_duplicates("replica_id")
+    errors = failed.groupby(failed.error.fillna("no reason is stored").str.partition("\n")[0], sort=False)
+    for error, replicas in list(errors)[:SHOWN_ERRORS]:
+        where = replicas.iloc[0]
+        click.echo(
+            f"failed: {len(replicas)} replicas, first {where.target} {where.label} seed {where.seed}: {error}", err=True
+        )
+    if len(errors) > SHOWN_ERRORS:
+        click.echo(f"failed: {len(errors) - SHOWN_ERRORS} more distinct errors", err=True)
+    click.echo(f"the tracebacks are in {done.folder}; the same command tries the failed replicas again", err=True)
