@@ -1,12 +1,10 @@
-"""THE file: suite -> plan -> train and measure -> store -> tables.
+"""THE file: suite -> plan -> train and measure -> store -> tables; and stored generators measured anew.
 
 Everything that the command line does is a call in this file or in `tune.py`; torch is imported inside the calls.
 """
 
 from __future__ import annotations
 
-import os
-import platform
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -15,16 +13,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganbench import store
+from ganbench import catalogue, store
+from ganbench.execution.machine import cores, machine
 from ganbench.plan import Ensemble, Replica, code_version, plan_ensembles, plan_replicas
-from ganbench.suite import Suite, load_suite, resolve
+from ganbench.suite import Cell, Suite, load_suite, resolve
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ganbench.execution.costs import Estimate
+    from ganbench.execution.remeasure import Kept
     from ganbench.execution.worker import Outcome
 
 FINISHED = ("completed", "diverged")
+SPENT = ("iteration", "generator_steps", "gradient_steps", "real_samples", "seconds")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Plan:
     replicas: tuple[Replica, ...]
     statuses: Mapping[str, str]  # replica_id -> status, of those of this plan that are stored
     ensembles: tuple[Ensemble, ...]  # of the replicas that are not finished
+    costs: Mapping[str, float] = field(default_factory=dict)  # what a budget in seconds was counted by
 
     @property
     def steps(self) -> int:
@@ -82,20 +85,35 @@ class Watcher:
 def plan(suite: Suite | str | Path, *, results: str | Path = "results", device: str = "auto") -> Plan:
     """What `run` would do; writes nothing.
 
-    Raises SuiteError, StoreError, or ValueError for a device that is not there.
+    A budget in seconds is counted by the cost table of the suite's folder; what that lacks is measured, in seconds to a
+    minute, and kept by `run`. Raises SuiteError, StoreError, or ValueError for a device that is not there.
     """
+    from ganbench.execution.costs import counted
     from ganbench.training.device import execution_identity, resolve_device
 
     suite = suite if isinstance(suite, Suite) else load_suite(suite)
     device = resolve_device(device)
     execution = {**execution_identity(device), **suite.execution.model_dump(), "code": code_version()}
     folder = Path(results) / suite.name
-    replicas = plan_replicas(suite, resolve(suite), execution)
+    cells, costs = counted(resolve(suite), store.read_costs(folder), execution, device)
+    replicas = plan_replicas(suite, cells, execution)
     found = store.stored(folder)
     statuses = {r.replica_id: found[r.replica_id] for r in replicas if r.replica_id in found}
     todo = [r for r in replicas if statuses.get(r.replica_id) not in FINISHED]
     ensembles = plan_ensembles(todo, suite.execution.width)
-    return Plan(suite, folder, device, tuple(replicas), statuses, tuple(ensembles))
+    return Plan(suite, folder, device, tuple(replicas), statuses, tuple(ensembles), costs)
+
+
+def estimate(planned: Plan, workers: int | None = None) -> Estimate:
+    """Time and memory of a plan from a short probe in a process of its own; writes nothing.
+
+    Raises ValueError for a cell that cannot be trained or measured at all.
+    """
+    from ganbench.execution.costs import estimate as estimate_ensembles
+
+    counts = {"cells": len({r.definition["cell_id"] for r in planned.replicas}), "replicas": len(planned.replicas)}
+    stored = sum(status in FINISHED for status in planned.statuses.values())
+    return estimate_ensembles(planned.ensembles, planned.device, workers or cores(), **counts, stored=stored)
 
 
 def run(
@@ -117,11 +135,14 @@ def run(
     began = time.perf_counter()
     planned = plan(suite, results=results, device=device)
     store.check_writable(planned.folder)
+    kept = store.keep_costs(planned.folder, planned.costs)
+    if any(kept[key] != cost for key, cost in planned.costs.items()):
+        planned = plan(planned.suite, results=results, device=device)  # another run counted first: its counts hold
     watcher = watcher or Watcher()
     watcher.begin(planned)
     finished = Run(planned, dict(planned.statuses))
     tasks = _tasks(planned)
-    with closing(run_local(tasks, workers or _cores(), planned.suite.execution.threads)) as events:
+    with closing(run_local(tasks, workers or cores(), planned.suite.execution.threads)) as events:
         for event in events:
             ensemble = planned.ensembles[event.number]
             if not isinstance(event, Finished):
@@ -136,6 +157,55 @@ def run(
             Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
     finished.wall_s = time.perf_counter() - began
     return finished
+
+
+def evaluate(folder: str | Path, metric: str, *, samples: int | None = None, device: str = "cpu") -> pd.DataFrame:
+    """One metric of every completed replica in a suite's folder, measured anew without training; its rows.
+
+    From the stored generators, and from baselines fitted again; `samples` defaults to those of the final evaluation,
+    whose value it then repeats. Diverged and failed replicas have none, as in training. `load_results` finds the rows
+    too, with measured_later True. Raises StoreError, ValueError for a metric that applies to no target, and ValueError
+    that lists replicas which could not be measured, after all others were.
+    """
+    from ganbench.execution.remeasure import grouped, measurable, remeasure
+    from ganbench.training.device import resolve_device
+
+    catalogue.METRICS.require(metric)
+    device = resolve_device(device)
+    kept, unmeasured = _kept(Path(folder))
+    for members in grouped(measurable(kept, metric, samples)):
+        for one, rows in zip(members, remeasure(members, metric, samples, device), strict=True):
+            if isinstance(rows, str):
+                unmeasured[one.replica.replica_id] = rows
+            else:
+                store.write_measurements(folder, one.replica.replica_id, metric, [store.Row(**row) for row in rows])
+    if unmeasured:
+        listed = "; ".join(f"{replica_id}: {reason}" for replica_id, reason in unmeasured.items())
+        raise ValueError(f"{metric}: {len(unmeasured)} replicas were not measured, all others are stored: {listed}")
+    results = store.load_results(folder)
+    return results[results.measured_later & (results.metric == metric)]
+
+
+def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
+    """The completed replicas of a folder, rebuilt, and why others cannot be, by replica_id. Raises StoreError."""
+    from ganbench.execution.remeasure import Kept
+
+    kept, unknown = [], {}
+    statuses = store.stored(folder)
+    if not statuses:
+        raise store.StoreError(folder, "no stored replica here", "give a folder that `ganbench run` has written")
+    for replica_id in (name for name, status in statuses.items() if status == "completed"):
+        result = store.read(store.result_path(folder, replica_id))
+        try:
+            cell = Cell.from_definition(result.definition["cell"], target_label=result.definition["target_label"])
+        except (KeyError, ValueError) as error:
+            unknown[replica_id] = f"{result.definition['label']} cannot be rebuilt by this version: {error}"
+            continue
+        generator = {k.removeprefix("generator/"): v for k, v in result.arrays.items() if k.startswith("generator/")}
+        last = next(row for row in reversed(result.rows) if row.final)
+        spent = {name: getattr(last, name) for name in SPENT}
+        kept.append(Kept(Replica(cell, result.definition["seed"], replica_id, result.definition), generator, spent))
+    return kept, unknown
 
 
 def _tasks(planned: Plan) -> list[Any]:
@@ -158,22 +228,8 @@ def _tasks(planned: Plan) -> list[Any]:
 
 def _result(outcome: Outcome) -> store.ReplicaResult:
     rows = [store.Row(**row) for row in outcome.rows]
-    info = {**_machine(), **outcome.info}
+    info = {**machine(), **outcome.info}
     return store.ReplicaResult(outcome.definition, outcome.status, rows, info, outcome.arrays)  # type: ignore[arg-type]
-
-
-def _machine() -> dict[str, Any]:
-    return {
-        "machine": platform.node(),
-        "system": platform.platform(),
-        "processor": platform.machine(),
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-    }
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _steps(replica: Replica) -> int:

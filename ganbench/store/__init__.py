@@ -1,6 +1,7 @@
 """The store: immutable files of results, and the tidy table that is read from them. Needs no torch."""
 
 from ganbench.store.container import SCHEMA, Row, StoreError
+from ganbench.store.costs import keep_costs, read_costs
 from ganbench.store.frame import load_results
 from ganbench.store.replicas import (
     ReplicaResult,
@@ -19,9 +20,11 @@ __all__ = [
     "Row",
     "StoreError",
     "check_writable",
+    "keep_costs",
     "load_results",
     "read",
     "read_arrays",
+    "read_costs",
     "result_path",
     "stored",
     "write",
