@@ -10,7 +10,7 @@ import click
 from ganbench import __version__
 from ganbench.cli.errors import Program
 from ganbench.cli.names import info, list_names
-from ganbench.cli.results import report
+from ganbench.cli.results import evaluate, report
 from ganbench.cli.running import run
 
 
@@ -28,5 +28,5 @@ def main() -> None:
     """
 
 
-for command in (run, list_names, info, report):
+for command in (run, list_names, info, report, evaluate):
     main.add_command(command)

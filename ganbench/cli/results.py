@@ -26,3 +26,29 @@ def report(folder: Path, form: str, rank_by: str | None) -> None:
     else:
         text = tables.to_markdown(results, rank_by) if form == "markdown" else tables.to_csv(results, rank_by)
         click.echo(text, nl=False)
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--metric", required=True, metavar="METRIC", help="One of `ganbench list metrics`.")
+@click.option("--samples", type=int, metavar="N", help="Samples per replica; by default those of the last evaluation.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True)
+def evaluate(folder: Path, metric: str, samples: int | None, device: str) -> None:
+    """Measure a METRIC of the finished replicas in DIR, one suite's folder, from their stored generators.
+
+    Nothing is trained. The values are stored beside the results, and `report` shows them.
+    """
+    from ganbench.catalogue import METRICS
+
+    METRICS.require(metric)
+    from ganbench import pipeline
+    from ganbench.report.wording import inert
+
+    rows = pipeline.evaluate(folder, metric, samples=samples, device=device)
+    rows = rows.assign(target=rows.target.map(inert), label=rows.label.map(inert))
+    found = rows.groupby(["target", "label"], sort=False)
+    table = found.agg(replicas=("value", "size"), median=("value", "median"), floor=("floor", "median"), n=("n", "max"))
+    best_first = bool((rows.direction == "lower").all())
+    table = table.reset_index().sort_values(["target", "median"], ascending=[True, best_first])
+    click.echo(f"{metric} in {rows.unit.iloc[0] or 'no unit'}: medians over the completed replicas of {folder}\n")
+    click.echo(table.to_string(index=False, float_format="{:.4g}".format))

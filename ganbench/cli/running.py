@@ -14,6 +14,7 @@ from ganbench.cli.errors import FAILED
 
 if TYPE_CHECKING:
     from ganbench.pipeline import Run
+    from ganbench.plan import Replica
     from ganbench.suite import Suite
 
 SHOWN_ERRORS = 10
@@ -114,7 +115,7 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None) -> None:
     from rich.console import Console
 
     from ganbench import pipeline
-    from ganbench.cli.progress import watcher
+    from ganbench.cli.progress import duration, watcher
     from ganbench.report.tables import print_tables, write_report
 
     watching = watcher()
@@ -126,7 +127,7 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None) -> None:
     print_tables(done.results(), Console())
     files = [str(path) for path in write_report(done.folder)]
     counts = done.counts()
-    click.echo(f"\n{', '.join(f'{count} {status}' for status, count in counts.items())}; {done.wall_s:.1f} s")
+    click.echo(f"\n{', '.join(f'{count} {status}' for status, count in counts.items())}; {duration(done.wall_s)}")
     click.echo(f"results: {done.folder} (tables: {', '.join(files)})")
     if counts.keys() - set(pipeline.FINISHED):
         _say_failures(done)
@@ -134,23 +135,54 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None) -> None:
 
 
 def _say_plan(suite: Suite, results: Path, device: str, workers: int | None) -> None:
+    """Every cell with what of it is stored, then ensembles, time and memory."""
     from ganbench import pipeline
-    from ganbench.cli.progress import opening
+    from ganbench.cli.progress import duration, opening
+    from ganbench.report.wording import inert
 
     plan = pipeline.plan(suite, results=results, device=device)
-    click.echo(f"{suite.name}: {opening(plan)}")
+    cells: dict[str, list[Replica]] = {}
+    for replica in plan.replicas:
+        cells.setdefault(replica.definition["cell_id"], []).append(replica)
+    lines = [("target", "objective", "replicas", "stored", "iterations")]
+    for replicas in cells.values():
+        cell = replicas[0].cell
+        stored = sum(plan.statuses.get(replica.replica_id) in pipeline.FINISHED for replica in replicas)
+        lines.append(
+            (
+                inert(cell.target_label),
+                inert(cell.label),
+                f"{len(replicas):,}",
+                f"{stored:,}",
+                f"{cell.iterations or 0:,}",
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    click.echo(f"{suite.name}: {opening(plan)}\n")
+    for target, objective, *counts in lines:
+        numbers = "  ".join(f"{count:>{width}}" for count, width in zip(counts, widths[2:], strict=True))
+        click.echo(f"{target:<{widths[0]}}  {objective:<{widths[1]}}  {numbers}")
+    cost = pipeline.estimate(plan, workers)
+    click.echo(
+        f"\n{cost.ensembles:,} ensembles of width {suite.execution.width} for {cost.workers} workers, {plan.device}"
+    )
+    if cost.ensembles:
+        parts = f"training {duration(cost.training_s)}, evaluation {duration(cost.evaluation_s)}"
+        click.echo(f"about {duration(cost.seconds)} ({parts}) and {cost.memory_mb:,.0f} MB for all processes together")
+    click.echo(cost.words)
 
 
 def _say_failures(done: Run) -> None:
     """One line on stderr for each distinct error, with the replicas that it ended."""
+    from ganbench.report.wording import inert
+
     found = done.results()
     failed = found[found.status == "failed"].drop_duplicates("replica_id")
     errors = failed.groupby(failed.error.fillna("no reason is stored").str.partition("\n")[0], sort=False)
     for error, replicas in list(errors)[:SHOWN_ERRORS]:
-        where = replicas.iloc[0]
-        click.echo(
-            f"failed: {len(replicas)} replicas, first {where.target} {where.label} seed {where.seed}: {error}", err=True
-        )
+        first = replicas.iloc[0]
+        where = inert(f"{first.target} {first.label} seed {first.seed}")
+        click.echo(f"failed: {len(replicas)} replicas, first {where}: {inert(error)}", err=True)
     if len(errors) > SHOWN_ERRORS:
         click.echo(f"failed: {len(errors) - SHOWN_ERRORS} more distinct errors", err=True)
     click.echo(f"the tracebacks are in {done.folder}; the same command tries the failed replicas again", err=True)
