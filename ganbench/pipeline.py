@@ -130,6 +130,7 @@ def run(
     seconds and loses no finished replica: the same call goes on where it stopped.
     Raises SuiteError, StoreError, or ValueError for a device that is not there, before anything is written.
     """
+    from ganbench.execution.interrupts import held_back
     from ganbench.execution.local import Finished, run_local
 
     began = time.perf_counter()
@@ -146,15 +147,14 @@ def run(
         for event in events:
             ensemble = planned.ensembles[event.number]
             if not isinstance(event, Finished):
-                replica = ensemble.replicas[0]
-                share = replica.cell.cost().gradient_steps * len(ensemble.replicas)
-                watcher.advance(event.iterations * share, replica.cell.label)
+                cell = ensemble.replicas[0].cell
+                watcher.advance(event.iterations * cell.cost().gradient_steps * len(ensemble.replicas), cell.label)
                 continue
-            for replica, outcome in zip(ensemble.replicas, event.outcomes, strict=True):
-                store.write(planned.folder, _result(outcome))
-                finished.statuses[replica.replica_id] = outcome.status
-                watcher.stored(replica, outcome.status)
-            Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
+            with held_back():  # replicas finish together: an interrupt between two writes would lose the others
+                for replica, outcome in zip(ensemble.replicas, event.outcomes, strict=True):
+                    _keep(finished, replica, outcome)
+                    watcher.stored(replica, outcome.status)
+                Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
     finished.wall_s = time.perf_counter() - began
     return finished
 
@@ -224,6 +224,11 @@ def _tasks(planned: Plan) -> list[Any]:
         )
         for number, ensemble in enumerate(planned.ensembles)
     ]
+
+
+def _keep(finished: Run, replica: Replica, outcome: Outcome) -> None:
+    store.write(finished.folder, _result(outcome))
+    finished.statuses[replica.replica_id] = outcome.status
 
 
 def _result(outcome: Outcome) -> store.ReplicaResult:
