@@ -13,7 +13,6 @@ import torch
 from small_games import batch, fields, players
 from torch import Tensor
 
-import ganbench.objectives
 from ganbench.catalogue import OBJECTIVES
 from ganbench.fields import FieldError, build, settable, swept_fields
 from ganbench.networks.mlp import MLP
@@ -24,7 +23,8 @@ from ganbench.training.loop import Lane, Training
 from ganbench.training.optimisers import SGD
 
 CLASSES = [OBJECTIVES.load(name) for name in OBJECTIVES.names()]
-MODULES = [m.name for m in pkgutil.iter_modules(ganbench.objectives.__path__, "ganbench.objectives.")]
+FOLDER = importlib.import_module("ganbench.objectives").__path__
+MODULES = [m.name for m in pkgutil.iter_modules(FOLDER, "ganbench.objectives.")]
 NEEDED = [(cls, draw) for cls in CLASSES for draw in sorted(cls().all_draws())]
 SWEPT = [(cls, name) for cls in CLASSES for name in swept_fields(cls)]
 PLAYERS = ("D", "G")
