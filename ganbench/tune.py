@@ -1,0 +1,214 @@
+"""Tuning: the same number of drawn trials for every objective, all trained under one budget, one winner for each.
+
+Trials of one objective differ in swept numbers where they can, so that they train as replicas of the same ensembles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+import pandas as pd
+
+from ganbench import pipeline, streams
+from ganbench.catalogue import METRICS
+from ganbench.report import tuning as told
+from ganbench.report.wording import budget_sentence
+from ganbench.suite import Choices, Interval, Spec, Suite, load_suite, parse_suite, search_space
+from ganbench.suite.writing import to_toml
+
+DIGITS = 3
+"""Significant digits of a drawn number: what is written down is what was trained."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """An objective in the search: its spec without the searched fields, and the drawn fields of each trial."""
+
+    spec: Spec
+    spaces: dict[str, Interval | Choices]
+    trials: tuple[dict[str, Any], ...]
+
+    @property
+    def label(self) -> str:
+        return str(self.spec)
+
+    def specs(self) -> list[Spec]:
+        """The spec of each trial."""
+        return [Spec(self.spec.name, {**self.spec.fields, **drawn}) for drawn in self.trials]
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A finished search. `scores` has a row per label, target and trial, see `report.tuning.scored`."""
+
+    suite: Suite
+    run: pipeline.Run
+    contenders: tuple[Contender, ...]
+    scores: pd.DataFrame
+    direction: str
+
+    @property
+    def trials(self) -> int:
+        """Trials of each objective."""
+        return len(self.contenders[0].trials)
+
+    def winners(self) -> dict[str, dict[str, Any]]:
+        """Label -> the searched fields of its winner: the least sum of places over all targets."""
+        won = told.winners(self.scores)
+        return {c.label: c.trials[won[c.label]] for c in self.contenders}
+
+    def configurations(self) -> pd.DataFrame:
+        """Rows of label, trial, field, space and drawn value."""
+        rows = [
+            {"label": c.label, "trial": trial, "field": field, "space": str(c.spaces[field]), "value": value}
+            for c in self.contenders
+            for trial, drawn in enumerate(c.trials)
+            for field, value in drawn.items()
+        ]
+        return pd.DataFrame(rows).astype({"value": object})
+
+
+def tune(
+    suite: Suite | str | Path,
+    *,
+    trials: int | None = None,
+    results: str | Path = "results",
+    device: str = "auto",
+    workers: int | None = None,
+    watcher: pipeline.Watcher | None = None,
+) -> Tuning:
+    """Trains `trials` configurations of every objective of a suite, on its tuning seeds, and scores them.
+
+    Trial k of a search is the same however many there are, and a field that two objectives search in one space has the
+    same value in both. Results are stored under `<results>/<suite>-tune/`; what is there already is not trained again.
+    Raises SuiteError, StoreError, or ValueError for a suite without tuning seeds or search spaces.
+    """
+    suite = suite if isinstance(suite, Suite) else load_suite(suite)
+    found = contenders(suite, trials)
+    run = pipeline.run(trial_suite(suite, found), results=results, device=device, workers=workers, watcher=watcher)
+    direction = METRICS.load(suite.evaluation.rank_by)().direction
+    return Tuning(suite, run, found, told.scored(_values(run, found), direction), direction)
+
+
+def contenders(suite: Suite, trials: int | None = None) -> tuple[Contender, ...]:
+    """The objectives of a suite with their drawn trials. Raises ValueError where something cannot be searched."""
+    if suite.tuning is None:
+        raise ValueError(f'{suite.name}: found no [tuning]; add it with trials = 16 and seeds = "1000:1002"')
+    count = suite.tuning.trials if trials is None else trials
+    if count < 1:
+        raise ValueError(f"trials: found {count}; expected at least 1")
+    points = [point for spec in suite.objectives for point in spec.grid()]
+    if not points:
+        raise ValueError(f"{suite.name}: found no objective to tune; name one")
+    found = tuple(_contender(suite, point, count) for point in points)
+    labels = [contender.label for contender in found]
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise ValueError(f"{suite.name}: found {twice} twice apart from its searched fields; remove one")
+    return found
+
+
+def _contender(suite: Suite, point: Spec, count: int) -> Contender:
+    alone = suite.model_copy(update={"objectives": (point,)})
+    fixed = {field: value for field, value in point.fields.items() if not isinstance(value, Interval)}
+    spaces = {f: space for f, space in search_space(alone, point.name).items() if f not in fixed}
+    if not spaces:
+        raise ValueError(f"{suite.name}: {point} has no search space; add [search.{point.name}] or leave it out")
+    trials = [{field: _drawn(field, space, k) for field, space in spaces.items()} for k in range(count)]
+    return Contender(Spec(point.name, fixed), spaces, tuple(trials))
+
+
+def _drawn(field: str, space: Interval | Choices, trial: int) -> Any:
+    """The value of a field in a trial: keyed by both alone, so that objectives search the same values."""
+    value = space.draw(streams.generator(0, f"tune.{field}", trial).random())
+    if isinstance(space, Choices):
+        return value
+    return min(max(float(f"{value:.{DIGITS}g}"), space.low), space.high)  # rounding must not leave the interval
+
+
+def trial_suite(suite: Suite, found: tuple[Contender, ...]) -> Suite:
+    """The suite that trains every trial: no baselines, tuning seeds, equal trials only once."""
+    assert suite.tuning is not None, "contenders are made of a suite with [tuning]"
+    specs = [spec for contender in found for spec in contender.specs()]
+    changed = {"name": f"{suite.name[:95]}-tune", "objectives": _distinct(specs), "seeds": suite.tuning.seeds}
+    return suite.model_copy(update={**changed, "baselines": (), "tuning": None, "search": {}})
+
+
+def _distinct(specs: list[Spec]) -> tuple[Spec, ...]:
+    return tuple({str(spec): spec for spec in specs}.values())
+
+
+def _values(run: pipeline.Run, found: tuple[Contender, ...]) -> pd.DataFrame:
+    """Rows of label, target, trial, value and lost: the mean final value over seeds, and how many seeds have none."""
+    results = run.results()
+    rank_by = run.plan.suite.evaluation.rank_by
+    final = results[results.final & (results.metric == rank_by) & (results.status == "completed")]
+    values = final[~final.measured_later].set_index("replica_id").value
+    specs = [str(spec) for spec in run.plan.suite.objectives]
+    seeds = len(run.plan.suite.seeds)
+    planned = run.plan.replicas
+    # replicas are planned target by target, in the order of the objectives, seeds innermost
+    targets = [planned[i].cell.target_label for i in range(0, len(planned), seeds * len(specs))]
+    rows = []
+    for at, target in enumerate(targets):
+        for contender in found:
+            for trial, spec in enumerate(contender.specs()):
+                first = seeds * (at * len(specs) + specs.index(str(spec)))
+                ids = [replica.replica_id for replica in planned[first : first + seeds]]
+                known = values[values.index.isin(ids)]
+                about = {"label": contender.label, "target": target, "trial": trial}
+                rows.append({**about, "value": known.mean(), "lost": seeds - len(known)})
+    return pd.DataFrame(rows)
+
+
+def winners(tuning: Tuning) -> str:
+    """The suite with the winners' values, as TOML: in [defaults.NAME], or in the spec where a name stands twice.
+
+    A spec that names its own optimiser keeps them in itself too: [defaults] says nothing about another optimiser.
+    """
+    content = dict(tuning.suite.document.content)
+    tables = {name: dict(table) for name, table in content.get("defaults", {}).items()}
+    names = [contender.spec.name for contender in tuning.contenders]
+    objectives = []
+    for contender, fields in zip(tuning.contenders, tuning.winners().values(), strict=True):
+        name, fixed = contender.spec.name, contender.spec.fields
+        if names.count(name) > 1 or "optimiser" in fixed:
+            objectives.append(str(Spec(name, {**fixed, **fields})))
+            continue
+        tables[name] = {**tables.get(name, {}), **fields}
+        objectives.append(str(contender.spec))
+    name = f"{tuning.suite.name.removesuffix('-tuned')[:94]}-tuned"
+    content |= {"name": name, "objectives": objectives, "defaults": tables}
+    text = (
+        "".join(f"# {line}\n" for said in _sentences(tuning)[:3] for line in wrap(said, 100)) + "\n" + to_toml(content)
+    )
+    parse_suite(text, "winners.toml")  # what nobody can load must not be written
+    return text
+
+
+def to_markdown(tuning: Tuning) -> str:
+    """The search as a short text with tables: winners, expected best after k trials, sensitivity to each field."""
+    metric = tuning.suite.evaluation.rank_by
+    return told.to_markdown(
+        _sentences(tuning), tuning.winners(), tuning.scores, tuning.configurations(), metric, tuning.direction
+    )
+
+
+def _sentences(tuning: Tuning) -> list[str]:
+    suite = tuning.suite
+    assert suite.tuning is not None, "a tuning is made of a suite with [tuning]"
+    seeds, metric = suite.tuning.seeds, suite.evaluation.rank_by
+    many = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"
+    return [
+        f"Search over {suite.name}: {tuning.trials} trials for each objective, the same number for all,"
+        f" on {many} apart from those reported ({seeds[0]} to {seeds[-1]}).",
+        budget_sentence(tuning.run.results()),
+        f"A trial's value is its mean final {metric} over the seeds. One winner per objective: the least sum of places"
+        " over the targets; a trial that lost a seed to divergence or failure comes after all that lost none.",
+        "Best of k: the mean of the best among k trials drawn with replacement (Dodge et al. 2019); a trial that lost a"
+        " seed counts as the target's worst that lost none.",
+        "Within 10%: the share of trials so near to the best one. Rank correlation: Spearman's of a field's value with"
+        " the place; negative where larger is better.",
+    ]
