@@ -181,7 +181,8 @@ def evaluate(folder: str | Path, metric: str, *, samples: int | None = None, dev
                 store.write_measurements(folder, one.replica.replica_id, metric, [store.Row(**row) for row in rows])
     if unmeasured:
         listed = "; ".join(f"{replica_id}: {reason}" for replica_id, reason in unmeasured.items())
-        raise ValueError(f"{metric}: {len(unmeasured)} replicas were not measured, all others are stored: {listed}")
+        count = f"{len(unmeasured)} replica{' was' if len(unmeasured) == 1 else 's were'} not measured"
+        raise ValueError(f"{metric}: {count}, all others are stored: {listed}")
     results = store.load_results(folder)
     return results[results.measured_later & (results.metric == metric)]
 
