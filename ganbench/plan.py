@@ -93,11 +93,19 @@ def plan_ensembles(replicas: Iterable[Replica], width: int) -> list[Ensemble]:
     ensembles = []
     for members in groups.values():
         cell = members[0].cell
-        affinity = digest(_without_swept(cell) | {"target": list(cell.target.instance.shape)})
+        affinity = _affinity(cell)
         for start in range(0, len(members), width):
             chunk = tuple(members[start : start + width])
             ensembles.append(Ensemble(chunk, members[0].definition["execution"], affinity))
     return ensembles
+
+
+def _affinity(cell: Cell) -> str:
+    """Equal where two cells train with the same code, whatever their targets of one shape and their evaluation."""
+    shape, target = _without_swept(cell), cell.target
+    knows_target = cell.trained and cell.objective.instance.needs_target
+    parts = {key: shape[key] for key in ("objective", "optimiser", "network", "latent", "batch")}
+    return digest([parts, target.definition() if knows_target else list(target.instance.shape)])
 
 
 def _shape(replica: Replica) -> str:
