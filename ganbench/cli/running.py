@@ -177,7 +177,7 @@ def _say_failures(done: Run) -> None:
     from ganbench.report.wording import inert
 
     found = done.results()
-    failed = found[found.status == "failed"].drop_duplicates("replica_id")
+    failed = found[found.status == "failed"].drop_duplicates("replica_id").sort_values(["target", "label", "seed"])
     errors = failed.groupby(failed.error.fillna("no reason is stored").str.partition("\n")[0], sort=False)
     for error, replicas in list(errors)[:SHOWN_ERRORS]:
         first = replicas.iloc[0]

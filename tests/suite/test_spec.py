@@ -12,6 +12,10 @@ from hypothesis import strategies as st
 from ganbench.suite import Choices, Grid, Interval, Spec, SpecError, parse_spec, parse_value
 
 
+def test_an_empty_list_is_a_value_and_no_grid() -> None:
+    assert parse_value("[ ]") == []
+
+
 def test_a_bare_name_has_no_fields() -> None:
     assert parse_spec("em") == Spec("em")
 
