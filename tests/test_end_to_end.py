@@ -24,9 +24,9 @@ def files(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in sorted((folder / "results" / "tiny").glob("*.parquet"))}
 
 
-def numbers(folder: Path) -> dict[str, object]:
+def numbers(folder: Path) -> dict[str, tuple[str, str, dict[str, bytes]]]:
     """replica_id -> status, rows without what a clock says, and the bits of the arrays."""
-    found = {}
+    found: dict[str, tuple[str, str, dict[str, bytes]]] = {}
     for file in sorted((folder / "results" / "tiny").glob("*.parquet")):
         result = store.read(file)
         rows = [{**vars(row), "seconds": 0.0} for row in result.rows if not row.metric.endswith("_s")]

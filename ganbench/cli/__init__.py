@@ -12,6 +12,7 @@ from ganbench.cli.errors import Program
 from ganbench.cli.names import info, list_names
 from ganbench.cli.results import evaluate, report
 from ganbench.cli.running import run
+from ganbench.cli.tuning import tune
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -28,5 +29,5 @@ def main() -> None:
     """
 
 
-for command in (run, list_names, info, report, evaluate):
+for command in (run, list_names, info, report, evaluate, tune):
     main.add_command(command)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Self
 
 from rich.console import Console
@@ -20,10 +22,16 @@ LABEL = 26
 """Characters of a cell's name in the bar."""
 
 
-def watcher() -> Progressing:
-    """The watcher for where stderr goes."""
+@contextmanager
+def watched() -> Iterator[Progressing]:
+    """The watcher for where stderr goes; an interrupt inside says what is kept."""
     console = Console(stderr=True)
-    return Bar(console) if console.is_terminal else Lines(console)
+    watcher = Bar(console) if console.is_terminal else Lines(console)
+    try:
+        with watcher:
+            yield watcher
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(watcher.kept()) from None
 
 
 class Progressing(Watcher):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ganbench.cli.errors import FAILED
+from ganbench.cli.options import shared_options
 
 if TYPE_CHECKING:
     from ganbench.pipeline import Run
@@ -18,54 +17,6 @@ if TYPE_CHECKING:
     from ganbench.suite import Suite
 
 SHOWN_ERRORS = 10
-
-
-def settings(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    """section.key -> the text of its value."""
-    found = {}
-    for text in values:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f'found {text!r}; expected section.key=value, such as "training.batch=128"')
-        found[key] = value
-    return found
-
-
-def data_folder(context: click.Context, parameter: click.Parameter, folder: Path | None) -> Path | None:
-    """The folder of data sets, made known to the workers through the environment."""
-    if folder is not None:
-        os.environ["GANBENCH_DATA"] = str(folder.absolute())
-    return folder
-
-
-OPTIONS = (
-    click.option("--suite", "suite", required=True, metavar="NAME|PATH", help="A shipped suite, or a suite file."),
-    click.option(
-        "-o", "--objective", "objectives", multiple=True, metavar="SPEC", help="NAME[field=value,...]; repeat"
-    ),
-    click.option("-t", "--target", "targets", multiple=True, metavar="SPEC", help="NAME[field=value,...]; repeat"),
-    click.option("-n", "--network", metavar="SPEC", help="NAME[field=value,...]"),
-    click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", callback=settings, help="section.key=value"),
-    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
-    click.option("--workers", type=click.IntRange(min=1), help="Processes; by default one per core."),
-    click.option("--results", type=click.Path(path_type=Path), default="results", show_default=True, metavar="DIR"),
-    click.option(
-        "--data",
-        type=click.Path(path_type=Path, exists=True, file_okay=False),
-        envvar="GANBENCH_DATA",
-        callback=data_folder,
-        expose_value=False,
-        metavar="DIR",
-        help="Where data sets lie; also GANBENCH_DATA.",
-    ),
-)
-
-
-def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that `run` and `tune` have in common."""
-    for option in reversed(OPTIONS):
-        command = option(command)
-    return command
 
 
 @click.command()
@@ -115,21 +66,25 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None) -> None:
     from rich.console import Console
 
     from ganbench import pipeline
-    from ganbench.cli.progress import duration, watcher
+    from ganbench.cli.progress import watched
     from ganbench.report.tables import print_tables, write_report
 
-    watching = watcher()
-    try:
-        with watching:
-            done = pipeline.run(suite, results=results, device=device, workers=workers, watcher=watching)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(watching.kept()) from None
+    with watched() as watcher:
+        done = pipeline.run(suite, results=results, device=device, workers=workers, watcher=watcher)
     print_tables(done.results(), Console())
     files = [str(path) for path in write_report(done.folder)]
+    close(done, f"tables: {', '.join(files)}")
+
+
+def close(done: Run, also: str) -> None:
+    """Says how a run's replicas ended and where they are; exits with 1 where an error ended one."""
+    from ganbench.cli.progress import duration
+    from ganbench.pipeline import FINISHED
+
     counts = done.counts()
     click.echo(f"\n{', '.join(f'{count} {status}' for status, count in counts.items())}; {duration(done.wall_s)}")
-    click.echo(f"results: {done.folder} (tables: {', '.join(files)})")
-    if counts.keys() - set(pipeline.FINISHED):
+    click.echo(f"results: {done.folder} ({also})")
+    if counts.keys() - set(FINISHED):
         _say_failures(done)
         sys.exit(FAILED)
 

@@ -1,0 +1,58 @@
+"""The options that `run` and `tune` share: which suite, what of it is changed, and where it runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def settings(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """section.key -> the text of its value."""
+    found = {}
+    for text in values:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f'found {text!r}; expected section.key=value, such as "training.batch=128"')
+        found[key] = value
+    return found
+
+
+def data_folder(context: click.Context, parameter: click.Parameter, folder: Path | None) -> Path | None:
+    """The folder of data sets, made known to the workers through the environment."""
+    if folder is not None:
+        os.environ["GANBENCH_DATA"] = str(folder.absolute())
+    return folder
+
+
+OPTIONS = (
+    click.option("--suite", "suite", required=True, metavar="NAME|PATH", help="A shipped suite, or a suite file."),
+    click.option(
+        "-o", "--objective", "objectives", multiple=True, metavar="SPEC", help="NAME[field=value,...]; repeat"
+    ),
+    click.option("-t", "--target", "targets", multiple=True, metavar="SPEC", help="NAME[field=value,...]; repeat"),
+    click.option("-n", "--network", metavar="SPEC", help="NAME[field=value,...]"),
+    click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", callback=settings, help="section.key=value"),
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+    click.option("--workers", type=click.IntRange(min=1), help="Processes; by default one per core."),
+    click.option("--results", type=click.Path(path_type=Path), default="results", show_default=True, metavar="DIR"),
+    click.option(
+        "--data",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        envvar="GANBENCH_DATA",
+        callback=data_folder,
+        expose_value=False,
+        metavar="DIR",
+        help="Where data sets lie; also GANBENCH_DATA.",
+    ),
+)
+
+
+def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that `run` and `tune` have in common."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command

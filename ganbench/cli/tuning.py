@@ -1,0 +1,61 @@
+"""`tune`: the same number of trials for every objective, what they teach, and the winners as a suite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ganbench.cli.options import shared_options
+from ganbench.cli.running import close
+
+
+@click.command()
+@shared_options
+@click.option("--trials", type=int, metavar="N", help="As many for each objective; by default the suite's.")
+@click.option("--seeds", metavar="N|A:B", help="Seeds of the trials, apart from those that are reported.")
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="The winners' suite.")
+def tune(
+    suite: str,
+    objectives: tuple[str, ...],
+    targets: tuple[str, ...],
+    network: str | None,
+    changes: dict[str, str],
+    device: str,
+    workers: int | None,
+    results: Path,
+    trials: int | None,
+    seeds: str | None,
+    output: Path | None,
+) -> None:
+    """Search the fields of every objective of a suite, with equal trials for each.
+
+    \b
+    ganbench tune --suite toy2d -o 'em[lr_g=loguniform(1e-4,1e-2)]' --trials 8 --output tuned.toml
+
+    Spaces come from the suite's [search] or are written in place of a value. Trials that are stored are not trained
+    again.
+    """
+    if output is not None and not output.absolute().parent.is_dir():
+        # before the search, not after it
+        raise click.BadParameter(f"{output.parent} is no folder; make it first", param_hint="--output")
+    from ganbench.suite import apply_overrides, load_suite
+
+    searched = {"tuning.trials": trials, "tuning.seeds": seeds}
+    chosen = apply_overrides(
+        load_suite(suite),
+        objectives=objectives,
+        targets=targets,
+        network=network,
+        settings=changes | {key: str(value) for key, value in searched.items() if value is not None},
+    )
+    from ganbench.cli.progress import watched
+    from ganbench.tune import to_markdown, winners
+    from ganbench.tune import tune as search
+
+    with watched() as watcher:
+        found = search(chosen, results=results, device=device, workers=workers, watcher=watcher)
+    click.echo(to_markdown(found))
+    if output is not None:
+        output.write_text(winners(found), encoding="utf-8")
+    close(found.run, f"winners: {output}" if output else "write the winners' suite with --output FILE")
