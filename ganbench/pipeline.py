@@ -173,6 +173,8 @@ def evaluate(folder: str | Path, metric: str, *, samples: int | None = None, dev
     catalogue.METRICS.require(metric)
     device = resolve_device(device)
     kept, unmeasured = _kept(Path(folder))
+    if not kept and not unmeasured:
+        raise ValueError(f"{folder}: found no completed replica, so there is nothing to measure; run the suite first")
     for members in grouped(measurable(kept, metric, samples)):
         for one, rows in zip(members, remeasure(members, metric, samples, device), strict=True):
             if isinstance(rows, str):

@@ -192,6 +192,16 @@ def test_diverged_replicas_have_no_later_value(folder: Path) -> None:
     assert len(evaluate(folder, "w1")) == 2
 
 
+def test_a_folder_whose_replicas_all_diverged_has_nothing_to_measure(folder: Path) -> None:
+    only(folder, label="vae", target_label="moons", seed=0)
+    (one,) = folder.glob("*.parquet")
+    result = store.read(one)
+    one.unlink()
+    store.write(folder, store.ReplicaResult(result.definition, "diverged", result.rows, result.info, result.arrays))
+    with pytest.raises(ValueError, match="found no completed replica, so there is nothing to measure"):
+        evaluate(folder, "w1")
+
+
 def test_seconds_become_the_iterations_that_a_replica_does_in_them(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(probe, "ask", answered)
     found = plan(suite("seconds", 2.1), results=tmp_path, device="cpu")
