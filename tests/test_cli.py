@@ -202,6 +202,18 @@ def test_an_unknown_name_is_refused(arguments, tmp_path):
     assert ganbench(tmp_path, *arguments).exit_code == 2
 
 
+def test_tune_without_a_search_is_refused(tmp_path):
+    found = ganbench(tmp_path, "tune", "--suite", str(tmp_path / "tiny.toml"))
+    assert (found.exit_code, [file.name for file in tmp_path.iterdir()]) == (2, ["tiny.toml"])
+    assert "found no [tuning]" in found.stderr
+
+
+def test_tune_refuses_an_output_that_cannot_be_written_before_it_searches(tmp_path):
+    found = ganbench(tmp_path, "tune", "--suite", "toy2d", "--output", str(tmp_path / "none" / "winners.toml"))
+    assert (found.exit_code, [file.name for file in tmp_path.iterdir()]) == (2, ["tiny.toml"])
+    assert "make it first" in found.stderr
+
+
 def test_a_mistake_of_a_library_is_no_bad_input():
     with pytest.raises(ValueError, match="invalid literal") as library:
         int("x")

@@ -14,7 +14,7 @@ from tiny import SUITE, ganbench, run
 
 import ganbench as package
 from ganbench import pipeline, store
-from ganbench.suite import apply_overrides, parse_suite
+from ganbench.suite import apply_overrides, load_suite, parse_suite
 
 REPLICAS = 16
 
@@ -165,6 +165,16 @@ def test_a_failed_replica_is_exit_code_1_a_row_and_its_error_and_the_same_comman
     results = package.load_results(tmp_path / "results")
     assert list(results.status) == ["failed", "failed"]
     assert run(tmp_path, *options).exit_code == 0
+
+
+def test_tune_writes_winners_that_load_as_a_suite(tmp_path):
+    winners = tmp_path / "winners.toml"
+    space = ("-o", "minimax[lr_g=loguniform(1e-4,1e-2)]", "--trials", "2", "--seeds", "100:102", "-t", "ring8")
+    options = ("--suite", str(tmp_path / "tiny.toml"), "--results", str(tmp_path / "results"), "--output", str(winners))
+    said = ganbench(tmp_path, "tune", *options, *space)
+    assert said.exit_code == 0
+    assert "| ring8 | minimax | lr_g | loguniform(0.0001,0.01) |" in said.stdout
+    assert 1e-4 <= load_suite(winners).defaults["minimax"]["lr_g"] <= 1e-2
 
 
 LONGER = ("--iterations", "60")
