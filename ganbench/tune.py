@@ -55,7 +55,7 @@ class Tuning:
         """Trials of each objective."""
         return len(self.contenders[0].trials)
 
-    def winners(self) -> dict[str, dict[str, Any]]:
+    def chosen(self) -> dict[str, dict[str, Any]]:
         """Label -> the searched fields of its winner: the least sum of places over all targets."""
         won = told.winners(self.scores)
         return {c.label: c.trials[won[c.label]] for c in self.contenders}
@@ -172,7 +172,7 @@ def winners(tuning: Tuning) -> str:
     tables = {name: dict(table) for name, table in content.get("defaults", {}).items()}
     names = [contender.spec.name for contender in tuning.contenders]
     objectives = []
-    for contender, fields in zip(tuning.contenders, tuning.winners().values(), strict=True):
+    for contender, fields in zip(tuning.contenders, tuning.chosen().values(), strict=True):
         name, fixed = contender.spec.name, contender.spec.fields
         if names.count(name) > 1 or "optimiser" in fixed:
             objectives.append(str(Spec(name, {**fixed, **fields})))
@@ -192,7 +192,7 @@ def to_markdown(tuning: Tuning) -> str:
     """The search as a short text with tables: winners, expected best after k trials, sensitivity to each field."""
     metric = tuning.suite.evaluation.rank_by
     return told.to_markdown(
-        _sentences(tuning), tuning.winners(), tuning.scores, tuning.configurations(), metric, tuning.direction
+        _sentences(tuning), tuning.chosen(), tuning.scores, tuning.configurations(), metric, tuning.direction
     )
 
 

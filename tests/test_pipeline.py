@@ -16,7 +16,9 @@ import pytest
 import ganbench
 from ganbench import store
 from ganbench.execution import costs, probe
+from ganbench.execution.remeasure import Kept, measurable
 from ganbench.pipeline import Run, estimate, evaluate, plan, run
+from ganbench.plan import Replica
 from ganbench.report.ranking import final_values
 from ganbench.store.costs import keep_costs, read_costs
 from ganbench.suite import Suite, parse_suite, resolve
@@ -160,6 +162,17 @@ def test_a_metric_that_applies_nowhere_is_refused_with_the_reason(folder: Path) 
 def test_too_few_samples_are_refused(folder: Path) -> None:
     with pytest.raises(ValueError, match="samples: found 1; expected at least 2"):
         evaluate(folder, "w1", samples=1)
+
+
+def test_more_samples_than_a_finite_target_holds_are_refused() -> None:
+    cell = resolve(parse_suite(TEXT.replace('"ring8", "moons"', '"digits"').replace(', "kl_modes"', "")))[0]
+    kept = Kept(Replica(cell, 0, "ab" * 10, {}), {}, {})
+    most = cell.target.instance.reference_limit
+    assert measurable([kept], "w1", most) == [kept]
+    with pytest.raises(
+        ValueError, match=f"samples: found {most + 1}; expected at least 2 and at most {most}, all that"
+    ):
+        measurable([kept], "w1", most + 1)
 
 
 def test_an_unknown_metric_is_refused_with_the_nearest_name(folder: Path) -> None:

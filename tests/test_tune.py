@@ -209,7 +209,7 @@ def test_the_winners_load_as_a_suite_whose_cells_have_their_values(tuned: Tuning
     suite = parse_suite(winners(tuned))
     cells = {c.label: c for c in resolve(suite) if c.trained}
     assert suite.name == "tiny-tuned"
-    for label, fields in tuned.winners().items():
+    for label, fields in tuned.chosen().items():
         objective, optimiser = cells[label].objective, cells[label].optimiser
         assert optimiser is not None
         assert fields.items() <= {**objective.fields, **optimiser.fields}.items()
