@@ -43,9 +43,9 @@ def winners(scores: pd.DataFrame) -> dict[str, int]:
 def expected_best(scores: Float[np.ndarray, " n"], k: int, direction: str = "lower") -> float:
     """The mean of the best score among k trials, drawn from these n with replacement.
 
-    The best of k is the i-th best of n with probability ((n - i + 1) / n)^k - ((n - i) / n)^k. With replacement it is
-    no better than what k different trials would give. Infinite where any score is.
-    Source: Dodge et al. 2019, arXiv:1909.03004, section 3.
+    The best of k is the i-th best of n with probability ((n - i + 1) / n)^k - ((n - i) / n)^k. Drawn with replacement
+    it is a little worse than what k new trials would give (Tang et al. 2020, arXiv:2004.13705). Infinite where any
+    score is. Source: Dodge et al. 2019, arXiv:1909.03004.
     """
     best_first = np.sort(scores) if direction == "lower" else np.sort(scores)[::-1]
     if not np.isfinite(best_first).all():
