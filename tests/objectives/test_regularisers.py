@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import pytest
 import torch
-from small_games import fields, players
+from small_games import batch, fields, players
 from torch import Tensor, nn
 
 from ganbench.catalogue import OBJECTIVES
 from ganbench.networks.initialisation import initial_params
-from ganbench.objectives.contract import Batch, Objective, Player, reparametrised
+from ganbench.objectives.contract import (
+    Batch,
+    Network,
+    Objective,
+    Player,
+    Regulariser,
+    penalised_d_loss,
+    penalised_g_loss,
+    reparametrised,
+)
 from ganbench.objectives.regularisers import GradientPenalty, SpectralNorm, WeightClipping, largest_singular_value
 from ganbench.objectives.wasserstein import Wasserstein, WassersteinSN
 
@@ -137,3 +146,37 @@ def test_a_spectrally_normalised_critic_has_slopes_of_at_most_one():
     critic = reparametrised(WassersteinSN(), D.with_params({k: 9 * p for k, p in D.params.items()}))
     x = 3 * torch.randn(500, 2, dtype=torch.float64)
     assert torch.func.grad(lambda v: critic(v).sum())(x).norm(dim=1).max() <= 1.005**3
+
+
+def test_both_players_see_the_reparametrised_critic():
+    # a factor on the weights leaves after the division; a loss of the raw critic would keep it
+    objective, b = WassersteinSN(), batch()
+    G, D = players(objective)
+    scaled = D.with_params({k: 9 * p if p.dim() > 1 else p for k, p in D.params.items()})
+    for loss in (penalised_d_loss, penalised_g_loss):
+        assert float(loss(objective, G, scaled, b)) == pytest.approx(float(loss(objective, G, D, b)), rel=1e-9)
+
+
+class Constants(Regulariser):
+    """Adds 10 to the discriminator's loss and 20 to the generator's."""
+
+    def d_term(self, objective: Objective, G: Network, D: Network, b: Batch) -> float:
+        return 10.0
+
+    def g_term(self, objective: Objective, G: Network, D: Network, b: Batch) -> float:
+        return 20.0
+
+
+class TwiceRegularised(Wasserstein):
+    """The Wasserstein game with two regularisers."""
+
+    def regularisers(self) -> tuple[Regulariser, ...]:
+        return (Constants(), Constants())
+
+
+def test_every_regulariser_adds_its_terms_to_both_losses():
+    b, plain, regularised = batch(), Wasserstein(), TwiceRegularised()
+    G, D = players(plain)
+    d, g = plain.d_loss(G, D, b), plain.g_loss(G, D, b)
+    assert float(penalised_d_loss(regularised, G, D, b)) == pytest.approx(float(d) + 20)
+    assert float(penalised_g_loss(regularised, G, D, b)) == pytest.approx(float(g) + 40)

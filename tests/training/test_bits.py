@@ -8,6 +8,7 @@ import torch
 from ensembles import BIG, SMALL, lane, new, same_bits, trained
 
 from ganbench.catalogue import OBJECTIVES
+from ganbench.objectives.contract import Batch, Network
 from ganbench.objectives.em import EM
 from ganbench.objectives.minimax import NonSaturating
 from ganbench.training.ensemble import Game
@@ -134,7 +135,26 @@ def test_an_absurd_rate_freezes_its_lane_at_finite_weights():
     training = new(lanes, SMALL)
     training.advance(5)
     assert training.alive().tolist() == [True, False] + [True] * 6
-    assert all(np.isfinite(p).all() for p in training.generator(1).values())
+    assert all(torch.isfinite(leaf).all() for leaf in lane(training, 1))
+
+
+def test_a_frozen_replica_stays_frozen_though_it_would_be_finite_again():
+    training = trained([3, 4, 5], 2)
+    training.state["alive"] = torch.arange(8) != 2
+    before = lane(training, 2)
+    training.advance(4)
+    assert same_bits(lane(training, 2), before)
+
+
+class InfiniteAtTheSecond(NonSaturating):
+    """A discriminator's loss that is infinite in iteration 2, with finite gradients."""
+
+    def d_loss(self, G: Network, D: Network, b: Batch, /) -> torch.Tensor:
+        return super().d_loss(G, D, b) + torch.where(b.t == 2, torch.inf, 0.0)
+
+
+def test_an_infinite_loss_is_a_divergence_though_its_gradient_is_finite():
+    assert trained([3], 4, InfiniteAtTheSecond()).diverged_at().tolist() == [2] * 8
 
 
 def test_a_replica_with_another_rate_is_the_one_it_would_be_by_itself():
