@@ -13,7 +13,17 @@ from typing import Any
 from ganbench.fields import swept_fields
 from ganbench.suite import Cell, Suite
 
-SOURCES = ("fields.py", "streams.py", "targets", "objectives", "networks", "training", "metrics", "execution/worker.py")
+SOURCES = (
+    "fields.py",
+    "streams.py",
+    "targets",
+    "objectives",
+    "networks",
+    "training",
+    "metrics",
+    "execution/worker.py",
+    "execution/measurement.py",
+)
 """The parts of the package that compute numbers: their text is the code version."""
 
 

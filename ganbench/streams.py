@@ -1,7 +1,7 @@
 """Keyed, stateless randomness: (replica seed, stream name, block) -> values.
 
-No generator state is ever saved: resuming needs only the iteration number. A stream depends neither on the objective nor
-on the other replicas nor on how an ensemble was split, so one seed gives every objective the same data and latents.
+No generator state is ever saved: resuming needs only the iteration number. A stream does not depend on the objective,
+the other replicas or how an ensemble was split, so one seed gives every objective the same data and latents.
 Counter-based generator: Philox-4x64-10, Salmon et al. 2011, as NumPy implements it.
 """
 

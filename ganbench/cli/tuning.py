@@ -10,11 +10,21 @@ from ganbench.cli.options import shared_options
 from ganbench.cli.running import close
 
 
+def writable(context: click.Context, parameter: click.Parameter, output: Path | None) -> Path | None:
+    """The file itself, refused before a search and not after it."""
+    if output is not None and not output.absolute().parent.is_dir():
+        raise click.BadParameter(f"{output.parent} is no folder; make it first")
+    return output
+
+
+OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+
 @click.command()
 @shared_options
 @click.option("--trials", type=int, metavar="N", help="As many for each objective; by default the suite's.")
 @click.option("--seeds", metavar="N|A:B", help="Seeds of the trials, apart from those that are reported.")
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="The winners' suite.")
+@click.option("--output", type=OUTPUT, callback=writable, metavar="FILE", help="Write the winners as a suite.")
 def tune(
     suite: str,
     objectives: tuple[str, ...],
@@ -36,9 +46,6 @@ def tune(
     Spaces come from the suite's [search] or are written in place of a value. Trials that are stored are not trained
     again.
     """
-    if output is not None and not output.absolute().parent.is_dir():
-        # before the search, not after it
-        raise click.BadParameter(f"{output.parent} is no folder; make it first", param_hint="--output")
     from ganbench.suite import apply_overrides, load_suite
 
     searched = {"tuning.trials": trials, "tuning.seeds": seeds}

@@ -22,10 +22,10 @@ class EM(Minimax):
 
     The generator's log-likelihood is l = log E_z D(G(z)), z latent. E-step, both players frozen:
     r = softmax(log D(G(z)) / T) over the held bank of B latents; T = 1 is EM, a large T gives the non-saturating loss
-    on a held bank. M-step, r frozen: G ascends Q = sum r log D(G(z)), and D the log-likelihood of its labels with uniform
-    weights over the bank; one round of steps is repeated `m_steps` times, with fresh real samples at every
-    discriminator step. `prior` adds the log weight of a data point inside the softmax: a box of half-width `prior_scale`, a Gaussian
-    of that standard deviation around zero, or the target's own density.
+    on a held bank. M-step, r frozen: G ascends Q = sum r log D(G(z)), and D the log-likelihood of its labels with
+    uniform weights over the bank; one round of steps is repeated `m_steps` times, with fresh real samples at every
+    discriminator step. `prior` adds the log weight of a data point inside the softmax: a box of half-width
+    `prior_scale`, a Gaussian of that standard deviation around zero, or the target's own density.
 
     For fixed D and bank and T = 1, the change of l over an M-step is the change of Q plus KL(r_old || r_new), so a step
     that does not lower Q raises l. The players share no likelihood (G takes its samples as y = 1, D labels them 0), so

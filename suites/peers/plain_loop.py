@@ -1,7 +1,8 @@
 """An ensemble of 16 against a plain PyTorch loop, side by side on one core: replica iterations per second.
 
-Same networks, batch, optimiser and losses (non-saturating, hidden width 64, two hidden layers, batch 256, Adam, ring8), one
-thread. The plain loop trains one seed at a time, as the tutorials do. Rounds alternate, so that both see the same machine.
+Same networks, batch, optimiser and losses (non-saturating, hidden width 64, two hidden layers, batch 256, Adam,
+ring8), one thread. The plain loop trains one seed at a time, as the tutorials do. Rounds alternate, so that both see
+the same machine.
 
     OMP_NUM_THREADS=1 python suites/peers/plain_loop.py [ROUNDS]
 """
@@ -15,7 +16,6 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from ganbench.networks.mlp import MLP
 from ganbench.objectives.minimax import NonSaturating
