@@ -1,0 +1,61 @@
+"""What a run shows while it lasts: a bar that vanishes on a terminal, sparse plain lines anywhere else."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+from tiny import SUITE
+
+from ganbench import pipeline
+from ganbench.cli import progress
+from ganbench.suite import parse_suite
+
+
+@pytest.fixture
+def planned(tmp_path):
+    return pipeline.plan(parse_suite(SUITE), results=tmp_path)
+
+
+def test_without_a_terminal_a_finished_cell_is_a_line_and_lines_keep_their_distance(planned, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    file = io.StringIO()
+    lines = progress.Lines(Console(file=file))
+    lines.begin(planned)
+    for at, replica in enumerate(planned.replicas):
+        now[0] = 100 + 2.0 * (at + 1)  # a cell ends every 4 s: every second one is told
+        lines.stored(replica, "completed")
+    told = file.getvalue().splitlines()[1:]
+    assert [line.partition(":")[0] for line in told] == ["8 s", "16 s", "24 s", "32 s"]
+    assert told[0] == "8 s: 4 of 16 replicas, 0% of the gradient steps; gaussian1d em: 2 completed"
+
+
+def test_on_a_terminal_the_bar_shows_steps_and_vanishes(planned):
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=80)
+    with progress.Bar(console) as bar:
+        bar.begin(planned)
+        bar.advance(16, "minimax[lr_d=[bold]")
+        bar.progress.refresh()
+        assert "minimax[lr_d=[bold]" in file.getvalue()
+        assert f"16/{planned.steps} steps" in file.getvalue()
+    assert file.getvalue().endswith("\x1b[2K")  # the last thing it does is to clear its line
+
+
+def test_an_interrupt_tells_how_many_replicas_are_kept(planned):
+    lines = progress.Lines(Console(file=io.StringIO()))
+    assert lines.kept() == "nothing was trained yet"
+    lines.begin(planned)
+    for replica, status in zip(planned.replicas, ("completed", "diverged", "failed"), strict=False):
+        lines.stored(replica, status)
+    assert lines.kept().startswith("2 of 16 replicas are kept")
+
+
+DURATIONS = {9.96: "10.0 s", 59.7: "59.7 s", 100: "1 min 40 s", 7260: "2 h 1 min"}
+
+
+@pytest.mark.parametrize(("seconds", "words"), DURATIONS.items())
+def test_durations_are_told_in_words(seconds, words):
+    assert progress.duration(seconds) == words
