@@ -130,8 +130,8 @@ def test_a_frozen_replica_keeps_its_bits():
     assert same_bits(lane(training, 2), before)
 
 
-def test_an_absurd_rate_freezes_its_lane_at_finite_weights():
-    lanes = [Lane(NonSaturating(), SGD(lr_d=rate, lr_g=0.1), 3) for rate in (0.1, 3e38, 0.2)]
+def test_an_infinite_rate_freezes_its_lane_at_finite_weights():
+    lanes = [Lane(NonSaturating(), SGD(lr_d=rate, lr_g=0.1), 3) for rate in (0.1, np.inf, 0.2)]
     training = new(lanes, SMALL)
     training.advance(5)
     assert training.alive().tolist() == [True, False] + [True] * 6
