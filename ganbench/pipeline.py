@@ -151,9 +151,7 @@ def run(
                 watcher.advance(event.iterations * cell.cost().gradient_steps * len(ensemble.replicas), cell.label)
                 continue
             with held_back():  # replicas finish together: an interrupt between two writes would lose the others
-                for replica, outcome in zip(ensemble.replicas, event.outcomes, strict=True):
-                    _keep(finished, replica, outcome)
-                    watcher.stored(replica, outcome.status)
+                _keep(finished, ensemble, event.outcomes, watcher)
                 Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
     finished.wall_s = time.perf_counter() - began
     return finished
@@ -229,9 +227,11 @@ def _tasks(planned: Plan) -> list[Any]:
     ]
 
 
-def _keep(finished: Run, replica: Replica, outcome: Outcome) -> None:
-    store.write(finished.folder, _result(outcome))
-    finished.statuses[replica.replica_id] = outcome.status
+def _keep(finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: Watcher) -> None:
+    for replica, outcome in zip(ensemble.replicas, outcomes, strict=True):
+        store.write(finished.folder, _result(outcome))
+        finished.statuses[replica.replica_id] = outcome.status
+        watcher.stored(replica, outcome.status)
 
 
 def _result(outcome: Outcome) -> store.ReplicaResult:
