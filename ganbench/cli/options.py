@@ -28,17 +28,22 @@ def data_folder(context: click.Context, parameter: click.Parameter, folder: Path
     return folder
 
 
+SET = "Any key of the suite, such as training.batch=128; repeat."
+RESULTS = click.Path(path_type=Path)
+
 OPTIONS = (
     click.option("--suite", "suite", required=True, metavar="NAME|PATH", help="A shipped suite, or a suite file."),
     click.option(
-        "-o", "--objective", "objectives", multiple=True, metavar="SPEC", help="NAME[field=value,...]; repeat"
+        "-o", "--objective", "objectives", multiple=True, metavar="SPEC", help="Instead of the suite's; repeat."
     ),
-    click.option("-t", "--target", "targets", multiple=True, metavar="SPEC", help="NAME[field=value,...]; repeat"),
-    click.option("-n", "--network", metavar="SPEC", help="NAME[field=value,...]"),
-    click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", callback=settings, help="section.key=value"),
+    click.option("-t", "--target", "targets", multiple=True, metavar="SPEC", help="Instead of the suite's; repeat."),
+    click.option("-n", "--network", metavar="SPEC", help="Instead of the suite's."),
+    click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", callback=settings, help=SET),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
-    click.option("--workers", type=click.IntRange(min=1), help="Processes; by default one per core."),
-    click.option("--results", type=click.Path(path_type=Path), default="results", show_default=True, metavar="DIR"),
+    click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; by default one per core."),
+    click.option(
+        "--results", type=RESULTS, default="results", show_default=True, metavar="DIR", help="Where to store."
+    ),
     click.option(
         "--data",
         type=click.Path(path_type=Path, exists=True, file_okay=False),

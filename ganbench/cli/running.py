@@ -43,7 +43,8 @@ def run(
     ganbench run --suite toy2d -o 'em[temperature=[1,2]]' -o minimax --seeds 16
     ganbench run --suite ./my.toml --set training.batch=128 --dry-run
 
-    A list makes a grid. A field is looked up in the objective, then in its optimiser.
+    A SPEC is NAME or NAME[field=value,...]; a list of values makes a grid. A field is looked up in the objective, then
+    in its optimiser. An interrupted run goes on with the same command.
     """
     from ganbench.suite import apply_overrides, load_suite
 

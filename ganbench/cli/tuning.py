@@ -43,7 +43,8 @@ def tune(
     \b
     ganbench tune --suite toy2d -o 'em[lr_g=loguniform(1e-4,1e-2)]' --trials 8 --output tuned.toml
 
-    Spaces come from the suite's [search] or are written in place of a value. Trials that are stored are not trained
+    A SPEC is NAME or NAME[field=value,...]. What is searched stands in the suite's [search], or in a SPEC in place of a
+    value: loguniform(a,b) or uniform(a,b). Trials that are stored are not trained
     again.
     """
     from ganbench.suite import apply_overrides, load_suite
