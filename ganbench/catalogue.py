@@ -5,6 +5,8 @@ This file imports nothing of what it names, so that listing and checking names c
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ganbench.registry import Registry
 
 OBJECTIVES = Registry(
@@ -69,3 +71,11 @@ METRICS = Registry(
         "memorisation": "ganbench.metrics.fidelity:Memorisation",
     },
 )
+
+
+def shipped_suites() -> dict[str, Path]:
+    """Name -> file of the suites that come with the package; in a checkout they lie beside it, in `suites/`."""
+    package = Path(__file__).parent
+    folders = (package / "shipped", package.parent / "suites")
+    folder = next((f for f in folders if f.is_dir()), folders[0])
+    return {file.stem: file for file in sorted(folder.glob("*.toml"))}

@@ -7,13 +7,13 @@ targets, networks and optimisers are checked by `resolver.resolve`, which loads 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from ganbench import catalogue
+from ganbench.catalogue import shipped_suites
 from ganbench.fields import printable
 from ganbench.registry import did_you_mean
 from ganbench.suite.document import Document, Keys, Problem, SuiteError, parse, read
@@ -41,14 +41,6 @@ LIMITS = {
 
 TEXTS = ("name", "summary", "network", "optimiser")
 """Settings that are texts: what stands after the = is not parsed."""
-
-
-def shipped_suites() -> dict[str, Path]:
-    """Name -> file of the suites that come with the package; in a checkout they lie beside it, in `suites/`."""
-    package = Path(str(resources.files("ganbench")))
-    folders = (package / "shipped", package.parent / "suites")
-    folder = next((f for f in folders if f.is_dir()), folders[0])
-    return {file.stem: file for file in sorted(folder.glob("*.toml"))}
 
 
 def load_suite(name_or_path: str | Path) -> Suite:
