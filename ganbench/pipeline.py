@@ -1,6 +1,6 @@
 """THE file: suite -> plan -> train and measure -> store -> tables; and stored generators measured anew.
 
-Everything that the command line does is a call in this file or in `tune.py`; torch is imported inside the calls.
+Everything that the command line does is a call in this file or in `tuning.py`; torch is imported inside the calls.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganbench import catalogue, store
 from ganbench.execution.machine import cores, machine
-from ganbench.plan import Ensemble, Replica, code_version, plan_ensembles, plan_replicas
+from ganbench.planning import Ensemble, Replica, code_version, plan_ensembles, plan_replicas
 from ganbench.suite import Cell, Suite, load_suite, resolve
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ PACKAGE = Path(ganbench.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("registry", "catalogue", "fields", "streams"),
     ("suite",),
-    ("plan",),
+    ("planning",),
     ("targets", "objectives", "networks"),
     ("training",),
     ("metrics",),
@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("statistics",),
     ("report",),
     ("pipeline",),
-    ("tune",),
+    ("tuning",),
     ("cli",),
     ("__main__",),
 )
@@ -35,7 +35,18 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 APART = ("targets", "objectives", "networks")
 """Parts of one layer that know nothing of each other."""
 
-WITHOUT_TORCH = ("registry", "catalogue", "fields", "suite", "plan", "store", "statistics", "report", "pipeline", "cli")
+WITHOUT_TORCH = tuple("registry catalogue fields suite planning store statistics report pipeline cli".split())
+    "registry",
+    "catalogue",
+    "fields",
+    "suite",
+    "planning",
+    "store",
+    "statistics",
+    "report",
+    "pipeline",
+    "cli",
+)
 
 
 def layer(part: str) -> int:

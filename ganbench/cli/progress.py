@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.text import Text
 
 from ganbench.pipeline import FINISHED, Plan, Watcher
-from ganbench.plan import Replica
+from ganbench.planning import Replica
 from ganbench.report.wording import inert
 
 LINE_S = 5.0

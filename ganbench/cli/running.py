@@ -13,7 +13,7 @@ from ganbench.cli.options import shared_options
 
 if TYPE_CHECKING:
     from ganbench.pipeline import Run
-    from ganbench.plan import Replica
+    from ganbench.planning import Replica
     from ganbench.suite import Suite
 
 SHOWN_ERRORS = 10

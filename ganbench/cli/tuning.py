@@ -58,8 +58,8 @@ def tune(
         settings=changes | {key: str(value) for key, value in searched.items() if value is not None},
     )
     from ganbench.cli.progress import watched
-    from ganbench.tune import to_markdown, winners
-    from ganbench.tune import tune as search
+    from ganbench.tuning import to_markdown, winners
+    from ganbench.tuning import tune as search
 
     with watched() as watcher:
         found = search(chosen, results=results, device=device, workers=workers, watcher=watcher)

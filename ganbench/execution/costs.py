@@ -8,7 +8,7 @@ from typing import Any
 
 from ganbench.execution import probe
 from ganbench.fields import swept_fields
-from ganbench.plan import Ensemble, digest
+from ganbench.planning import Ensemble, digest
 from ganbench.suite import Cell, Part
 
 FLOOR_PAIRS = 16

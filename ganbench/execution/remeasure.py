@@ -15,7 +15,7 @@ from ganbench.catalogue import METRICS
 from ganbench.execution.measurement import Rows, measure
 from ganbench.execution.worker import Job, new_training
 from ganbench.metrics.contract import NonFiniteSamples
-from ganbench.plan import Replica, plan_ensembles
+from ganbench.planning import Replica, plan_ensembles
 from ganbench.suite import Cell
 
 

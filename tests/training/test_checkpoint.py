@@ -13,7 +13,7 @@ from ganbench.catalogue import OBJECTIVES
 from ganbench.execution import worker
 from ganbench.execution.worker import Job, Outcome, run_ensemble
 from ganbench.objectives.em import EM
-from ganbench.plan import plan_replicas
+from ganbench.planning import plan_replicas
 from ganbench.suite import Cell, parse_suite, resolve
 from ganbench.training.checkpoint import Checkpoint, CheckpointError
 from ganbench.training.loop import Lane

@@ -12,7 +12,7 @@ import pytest
 
 from ganbench.report import tuning as told
 from ganbench.suite import parse_suite, resolve
-from ganbench.tune import Tuning, contenders, to_markdown, trial_suite, tune, winners
+from ganbench.tuning import Tuning, contenders, to_markdown, trial_suite, tune, winners
 
 TEXT = """\
 name = "tiny"
