@@ -113,7 +113,9 @@ def estimate(planned: Plan, workers: int | None = None) -> Estimate:
 
     counts = {"cells": len({r.definition["cell_id"] for r in planned.replicas}), "replicas": len(planned.replicas)}
     stored = sum(status in FINISHED for status in planned.statuses.values())
-    return estimate_ensembles(planned.ensembles, planned.device, workers or cores(), **counts, stored=stored)
+    return estimate_ensembles(
+        planned.ensembles, planned.device, workers or _workers(planned.device), **counts, stored=stored
+    )
 
 
 def run(
@@ -126,7 +128,7 @@ def run(
 ) -> Run:
     """Trains and measures every replica of a suite that is not stored yet, and stores each as it finishes.
 
-    `workers` is the number of processes, one per core by default; it changes no result. An interrupt stops within
+    `workers` is the number of processes, by default one per core, or one for a GPU; it changes no result. An interrupt stops within
     seconds and loses no finished replica: the same call goes on where it stopped.
     Raises SuiteError, StoreError, or ValueError for a device that is not there, before anything is written.
     """
@@ -143,7 +145,7 @@ def run(
     watcher.begin(planned)
     finished = Run(planned, dict(planned.statuses))
     tasks = _tasks(planned)
-    with closing(run_local(tasks, workers or cores(), planned.suite.execution.threads)) as events:
+    with closing(run_local(tasks, workers or _workers(planned.device), planned.suite.execution.threads)) as events:
         for event in events:
             ensemble = planned.ensembles[event.number]
             if not isinstance(event, Finished):
@@ -207,6 +209,11 @@ def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
         spent = {name: getattr(last, name) for name in SPENT}
         kept.append(Kept(Replica(cell, result.definition["seed"], replica_id, result.definition), generator, spent))
     return kept, unknown
+
+
+def _workers(device: str) -> int:
+    # ensembles on one GPU would only take turns on it
+    return 1 if device == "cuda" else cores()
 
 
 def _tasks(planned: Plan) -> list[Any]:

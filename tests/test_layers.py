@@ -35,9 +35,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 APART = ("targets", "objectives", "networks")
 """Parts of one layer that know nothing of each other."""
 
-WITHOUT_TORCH = tuple(
-    ["registry", "catalogue", "fields", "suite", "planning", "store", "statistics", "report", "pipeline", "cli"]
-)
+TORCHLESS = "registry catalogue fields suite planning store statistics report pipeline cli"
+WITHOUT_TORCH = tuple(TORCHLESS.split(" "))
 
 
 def layer(part: str) -> int:
