@@ -128,8 +128,8 @@ def run(
 ) -> Run:
     """Trains and measures every replica of a suite that is not stored yet, and stores each as it finishes.
 
-    `workers` is the number of processes, by default one per core, or one for a GPU; it changes no result. An interrupt stops within
-    seconds and loses no finished replica: the same call goes on where it stopped.
+    `workers` is the number of processes, by default one per core, or one for a GPU; it changes no result. An interrupt
+    stops within seconds and loses no finished replica: the same call goes on where it stopped.
     Raises SuiteError, StoreError, or ValueError for a device that is not there, before anything is written.
     """
     from ganbench.execution.interrupts import held_back

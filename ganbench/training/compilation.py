@@ -48,11 +48,17 @@ def compiled(function: Callable[..., Any], example: tuple[Any, ...]) -> Callable
 
 
 def _inductor(graph: torch.fx.GraphModule, leaves: list[Any]) -> Callable[..., Any]:
+    from torch._guards import TracingContext, tracing
     from torch._inductor import compile as inductor_compile
     from torch._inductor.exc import InvalidCxxCompiler
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
+    # without a shape environment torch keeps no compiled code on disk
+    mode = FakeTensorMode(shape_env=ShapeEnv())
     try:
-        return inductor_compile(graph, leaves)
+        with tracing(TracingContext(mode)):
+            return inductor_compile(graph, leaves)
     except InvalidCxxCompiler as error:
         raise NoCompiler(
             "no working C++ compiler: install one (g++ or clang), or run with --set execution.compiled=false"
