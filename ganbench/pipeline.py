@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from ganbench.execution.worker import Outcome
 
 FINISHED = ("completed", "diverged")
+WORDS = {"label": "label", "target": "target_label", "baseline": "baseline", "rank_by": "rank_by"}
+"""Columns of the results that a suite chooses without changing what is trained -> their keys in a definition."""
+
 SPENT = ("iteration", "generator_steps", "gradient_steps", "real_samples", "seconds")
 
 
@@ -64,9 +67,14 @@ class Run:
         return dict(Counter(self.statuses.get(replica.replica_id, "missing") for replica in self.plan.replicas))
 
     def results(self) -> pd.DataFrame:
-        """The tidy results of this run's replicas."""
+        """The tidy results of this run's replicas, in the words of this run's suite.
+
+        A stored file keeps the words of the suite that first wrote it: its labels, what is a baseline, what ranks.
+        """
         results = store.load_results(self.folder)
-        return results[results["replica_id"].isin([replica.replica_id for replica in self.plan.replicas])]
+        planned = {replica.replica_id: replica.definition for replica in self.plan.replicas}
+        found = results[results.replica_id.isin(planned)]
+        return found.assign(**{column: [planned[i][key] for i in found.replica_id] for column, key in WORDS.items()})
 
 
 class Watcher:
@@ -113,9 +121,7 @@ def estimate(planned: Plan, workers: int | None = None) -> Estimate:
 
     counts = {"cells": len({r.definition["cell_id"] for r in planned.replicas}), "replicas": len(planned.replicas)}
     stored = sum(status in FINISHED for status in planned.statuses.values())
-    return estimate_ensembles(
-        planned.ensembles, planned.device, workers or _workers(planned.device), **counts, stored=stored
-    )
+    return estimate_ensembles(planned.ensembles, planned.device, workers or _workers(planned), **counts, stored=stored)
 
 
 def run(
@@ -128,7 +134,8 @@ def run(
 ) -> Run:
     """Trains and measures every replica of a suite that is not stored yet, and stores each as it finishes.
 
-    `workers` is the number of processes, by default one per core, or one for a GPU; it changes no result. An interrupt
+    `workers` is the number of processes, by default one per core, divided by the suite's threads, or
+    one for a GPU; it changes no result. An interrupt
     stops within seconds and loses no finished replica: the same call goes on where it stopped.
     Raises SuiteError, StoreError, or ValueError for a device that is not there, before anything is written.
     """
@@ -145,7 +152,7 @@ def run(
     watcher.begin(planned)
     finished = Run(planned, dict(planned.statuses))
     tasks = _tasks(planned)
-    with closing(run_local(tasks, workers or _workers(planned.device), planned.suite.execution.threads)) as events:
+    with closing(run_local(tasks, workers or _workers(planned), planned.suite.execution.threads)) as events:
         for event in events:
             ensemble = planned.ensembles[event.number]
             if not isinstance(event, Finished):
@@ -154,7 +161,8 @@ def run(
                 continue
             with held_back():  # replicas finish together: an interrupt between two writes would lose the others
                 _keep(finished, ensemble, event.outcomes, watcher)
-                Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
+                if all(outcome.status in FINISHED for outcome in event.outcomes):  # a failed one goes on from it
+                    Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
     finished.wall_s = time.perf_counter() - began
     return finished
 
@@ -211,9 +219,9 @@ def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
     return kept, unknown
 
 
-def _workers(device: str) -> int:
+def _workers(planned: Plan) -> int:
     # ensembles on one GPU would only take turns on it
-    return 1 if device == "cuda" else cores()
+    return 1 if planned.device == "cuda" else max(1, cores() // planned.suite.execution.threads)
 
 
 def _tasks(planned: Plan) -> list[Any]:

@@ -13,14 +13,16 @@ import pandas as pd
 import pytest
 
 import ganbench
-from ganbench import store
+from ganbench import pipeline, store
 from ganbench.execution import costs, probe
+from ganbench.execution.local import Finished, Task
 from ganbench.execution.remeasure import Kept, measurable
+from ganbench.execution.worker import Outcome
 from ganbench.pipeline import Run, estimate, evaluate, plan, run
 from ganbench.planning import Replica
 from ganbench.report.ranking import final_values
 from ganbench.store.costs import keep_costs, read_costs
-from ganbench.suite import Suite, parse_suite, resolve
+from ganbench.suite import Suite, apply_overrides, parse_suite, resolve
 
 TEXT = """\
 name = "tiny"
@@ -82,6 +84,48 @@ def finals(folder: Path, metric: str) -> pd.DataFrame:
 def test_every_planned_replica_is_stored_and_not_trained_again(ran: Run) -> None:
     assert ran.counts() == {"completed": 2 * 4 * 3}
     assert plan(suite(), results=ran.folder.parent, device="cpu").ensembles == ()
+
+
+def test_results_are_told_in_the_words_of_the_suite_that_asked_and_not_of_the_one_that_stored(folder: Path) -> None:
+    settings = {"evaluation.rank_by": "kl_modes", "baselines": "[trivial]", "defaults.non-saturating.lr_g": ".5"}
+    changed = apply_overrides(
+        suite(), targets=["ring8[radius=[2]]"], objectives=["non-saturating[lr_g=1e-3]", "vae"], settings=settings
+    )
+    again = run(changed, results=folder.parent, device="cpu")
+    assert again.plan.ensembles == ()
+    found = again.results()[["target", "label", "baseline", "rank_by"]].drop_duplicates()
+    assert set(found.itertuples(index=False, name=None)) == {
+        ("ring8[radius=2]", "non-saturating[lr_g=0.001]", False, "kl_modes"),
+        ("ring8[radius=2]", "vae", False, "kl_modes"),
+        ("ring8[radius=2]", "trivial", True, "kl_modes"),
+    }
+
+
+@pytest.mark.parametrize("status", ["completed", "diverged", "failed"])
+def test_a_checkpoint_stays_where_a_replica_failed(status: str, tmp_path: Path, monkeypatch) -> None:
+    def first_ends(tasks: list[Task], *_: Any) -> Iterator[Finished]:
+        checkpoint = Path(tasks[0].job.checkpoint)
+        checkpoint.parent.mkdir(parents=True)
+        checkpoint.touch()
+        definitions = tasks[0].job.definitions
+        yield Finished(0, [Outcome(d, status if d is definitions[-1] else "completed") for d in definitions])
+
+    monkeypatch.setattr("ganbench.execution.local.run_local", first_ends)
+    run(suite(), results=tmp_path, device="cpu")
+    assert len(list(tmp_path.rglob("checkpoints/*"))) == (status == "failed")
+
+
+@pytest.mark.parametrize(("threads", "workers"), [(1, 6), (2, 3), (4, 1), (8, 1)])
+def test_workers_and_their_threads_share_the_cores(threads: int, workers: int, tmp_path: Path, monkeypatch) -> None:
+    def asked(tasks: list[Task], workers: int, threads: int) -> Iterator[Finished]:
+        found.append(workers)
+        yield from ()
+
+    found: list[int] = []
+    monkeypatch.setattr(pipeline, "cores", lambda: 6)
+    monkeypatch.setattr("ganbench.execution.local.run_local", asked)
+    run(apply_overrides(suite(), settings={"execution.threads": str(threads)}), results=tmp_path, device="cpu")
+    assert found == [workers]
 
 
 def test_a_plan_and_its_estimate_write_nothing(tmp_path: Path) -> None:

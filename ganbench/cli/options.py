@@ -40,7 +40,7 @@ OPTIONS = (
     click.option("-n", "--network", metavar="SPEC", help="Instead of the suite's."),
     click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", callback=settings, help=SET),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
-    click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; by default one per core."),
+    click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; by default cores / threads."),
     click.option(
         "--results", type=RESULTS, default="results", show_default=True, metavar="DIR", help="Where to store."
     ),
