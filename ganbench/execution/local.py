@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -61,8 +61,9 @@ class Worker:
         self.affinity = ""
 
     def give(self, task: Task) -> None:
-        self.task, self.affinity = task, task.affinity
+        """Sends a task. Raises OSError where the process has died."""
         self.pipe.send(task.job)
+        self.task, self.affinity = task, task.affinity
 
     def stop(self) -> None:
         self.process.kill()
@@ -75,39 +76,73 @@ def run_local(tasks: list[Task], workers: int, threads: int) -> Generator[Progre
 
     A task whose worker dies is given out again, at most three times in all; it goes on from its checkpoint.
     """
-    pending, attempts = list(tasks), dict.fromkeys((task.number for task in tasks), 0)
-    team = [Worker(threads) for _ in range(min(workers, len(tasks)))]
+    team = Team(tasks, workers, threads)
     try:
-        while pending or any(worker.task for worker in team):
-            for worker in team:
-                if worker.task is None and pending:
-                    chosen = _next(pending, worker, team)
-                    pending.remove(chosen)
-                    attempts[chosen.number] += 1
-                    worker.give(chosen)
-            busy = {worker.pipe: worker for worker in team if worker.task}
-            for pipe in wait(list(busy)):
-                worker = busy[pipe]  # type: ignore[index]  # wait gives back what it was given
-                task = worker.task
-                assert task is not None, "only busy workers are waited for"
-                try:
-                    kind, content = worker.pipe.recv()
-                except (EOFError, ConnectionResetError):
-                    worker.stop()
-                    team[team.index(worker)] = Worker(threads)
-                    if attempts[task.number] < ATTEMPTS:
-                        pending.insert(0, task)
-                    else:
-                        yield Finished(task.number, _lost(task.job, worker.process.returncode))
-                    continue
-                if kind == "progress":
-                    yield Progress(task.number, content)
-                else:
-                    worker.task = None
-                    yield Finished(task.number, content)
+        yield from team.run()
     finally:
-        for worker in team:
+        team.stop()
+
+
+class Team:
+    """The workers of one run and the tasks that none of them has yet."""
+
+    def __init__(self, tasks: list[Task], workers: int, threads: int):
+        self.pending = list(tasks)
+        self.attempts = dict.fromkeys((task.number for task in tasks), 0)
+        self.threads = threads
+        self.workers = [Worker(threads) for _ in range(min(workers, len(tasks)))]
+
+    def run(self) -> Iterator[Progress | Finished]:
+        """What happens until every task is finished."""
+        while True:
+            for place in range(len(self.workers)):
+                self._employ(place)
+            busy = {worker.pipe: place for place, worker in enumerate(self.workers) if worker.task}
+            if not busy:
+                return
+            for pipe in wait(list(busy)):
+                yield from self._hear(busy[pipe])  # type: ignore[index]  # wait gives back what it was given
+
+    def stop(self) -> None:
+        """Ends every worker."""
+        for worker in self.workers:
             worker.stop()
+
+    def _employ(self, place: int) -> None:
+        """Gives the worker at a place a task, where it has none and there is one; a dead worker is replaced first."""
+        while self.pending and self.workers[place].task is None:
+            worker = self.workers[place]
+            task = _next(self.pending, worker, self.workers)
+            try:
+                worker.give(task)
+            except OSError:  # it died while it had nothing to do
+                self._replace(place)
+                continue
+            self.pending.remove(task)
+            self.attempts[task.number] += 1
+
+    def _hear(self, place: int) -> Iterator[Progress | Finished]:
+        """What the worker at a place has to say; its death included."""
+        worker, task = self.workers[place], self.workers[place].task
+        assert task is not None, "only busy workers are heard"
+        try:
+            kind, content = worker.pipe.recv()
+        except (EOFError, OSError):  # OSError: it died in the middle of a message
+            self._replace(place)
+            if self.attempts[task.number] < ATTEMPTS:
+                self.pending.insert(0, task)
+            else:
+                yield Finished(task.number, _lost(task.job, worker.process.returncode))
+            return
+        if kind == "progress":
+            yield Progress(task.number, content)
+        else:
+            worker.task = None
+            yield Finished(task.number, content)
+
+    def _replace(self, place: int) -> None:
+        self.workers[place].stop()
+        self.workers[place] = Worker(self.threads)
 
 
 def _next(pending: list[Task], worker: Worker, team: list[Worker]) -> Task:

@@ -110,7 +110,8 @@ def _unswept(owner: Any) -> Any:
 def one_step(game: Game, step: str) -> Callable[[State, dict[str, Any], dict[str, Tensor]], State]:
     """The step of ONE replica: state, swept numbers and batch fields -> state.
 
-    A replica whose loss or parameters become non-finite keeps its last finite state and notes the iteration, from 1 on.
+    A replica whose loss, parameters or optimiser state become non-finite keeps its last finite state and notes the
+    iteration, from 1 on.
     """
     generator, critic = game.generator().to("meta"), game.critic().to("meta")
 
@@ -127,11 +128,11 @@ def one_step(game: Game, step: str) -> Callable[[State, dict[str, Any], dict[str
             for regulariser in objective.regularisers():
                 projected = regulariser.project(projected)
             new["D"] = projected.params
-            checked += [loss, *params.values()]
+            checked += [loss, *params.values(), *pytree.tree_leaves(new["optimiser_D"])]
         if "G" in step:
             grads, loss = grad_and_value(lambda p: penalised_g_loss(objective, G.with_params(p), D, b))(G.params)
             new["G"], new["optimiser_G"] = optimiser.step("G", G.params, grads, state["optimiser_G"])
-            checked += [loss, *new["G"].values()]
+            checked += [loss, *new["G"].values(), *pytree.tree_leaves(new["optimiser_G"])]
         # 0 * v is 0 where v is finite and NaN elsewhere, so one sum tells of all of them
         finite = sum((0 * v).sum() for v in checked) == 0
         keep = state["alive"] & finite

@@ -157,6 +157,19 @@ def test_an_infinite_loss_is_a_divergence_though_its_gradient_is_finite():
     assert trained([3], 4, InfiniteAtTheSecond()).diverged_at().tolist() == [2] * 8
 
 
+class SteepAtTheSecond(NonSaturating):
+    """A discriminator's loss whose gradients in iteration 2 are finite and have infinite squares."""
+
+    def d_loss(self, G: Network, D: Network, b: Batch, /) -> torch.Tensor:
+        return super().d_loss(G, D, b) * torch.where(b.t == 2, 1e25, 1.0)
+
+
+def test_an_infinite_moment_of_the_optimiser_is_a_divergence_though_the_weights_stay_finite():
+    training = trained([3], 4, SteepAtTheSecond())
+    assert training.diverged_at().tolist() == [2] * 8
+    assert all(torch.isfinite(leaf).all() for leaf in lane(training, 0))
+
+
 def test_a_replica_with_another_rate_is_the_one_it_would_be_by_itself():
     mixed = new([Lane(EM(temperature=t), SGD(lr_g=t), 3) for t in (1.0, 2.0, 4.0)], SMALL)
     alone = new([Lane(EM(temperature=4.0), SGD(lr_g=4.0), 3)], SMALL)
