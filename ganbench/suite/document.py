@@ -69,6 +69,10 @@ class Document:
         place = self.places.get(problem.keys)
         return place is not None and (place.line == 0 or isinstance(problem.keys[-1], int))
 
+    def changed(self, keys: Keys) -> bool:
+        """Whether the value at `keys` comes from the command line."""
+        return keys in self.places and self.places[keys].line == 0
+
     def first(self, problems: Iterable[Problem]) -> SuiteError:
         """The error for the first problem: the command line's come first, then those of the file in its order."""
         problem = min(problems, key=self.place)

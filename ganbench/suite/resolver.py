@@ -13,8 +13,8 @@ from ganbench.registry import did_you_mean
 from ganbench.suite.assemble import Assembler, written_in
 from ganbench.suite.cells import Budget, Cell, Evaluation, Part, iteration_cost
 from ganbench.suite.document import Keys, Problem
-from ganbench.suite.schema import Suite
-from ganbench.suite.spec import Choices, Interval, Spec
+from ganbench.suite.schema import REACHED_METRIC, Suite
+from ganbench.suite.spec import Choices, Interval, Spec, parse_spec
 
 MOST_CELLS = 10_000
 
@@ -111,19 +111,32 @@ class _Resolver(Assembler):
         return _Row(objective, optimiser, _label(point, gridded, values, base), keys)
 
     def columns(self) -> Iterator[_Column]:
-        reached = self.suite.evaluation.reached
+        levels = self.levels()
         for index, spec in enumerate(self.suite.targets):
             keys: Keys = ("targets", index)
             for point in spec.grid():
                 target = self.part(catalogue.TARGETS, point.name, written_in(point, keys), keys)
                 if target is not None:
                     label = _label(point, spec.gridded(), target.fields, _defaults(target))
-                    level = reached.get(label, reached.get(str(point), reached.get(point.name)))
-                    yield _Column(target, label, level, keys)
+                    yield _Column(target, label, levels.get(target), keys)
+
+    def levels(self) -> dict[Part, float]:
+        """Target -> its quality target; a name alone means the target with its default fields."""
+        found: dict[Part, float] = {}
+        for name, level in self.suite.evaluation.reached.items():
+            keys: Keys = ("evaluation", "reached", name)
+            for point in parse_spec(name).grid():
+                target = self.part(catalogue.TARGETS, point.name, written_in(point, keys), keys)
+                found |= {target: level} if target else {}
+        return found
 
     def applicable(self, columns: list[_Column]) -> dict[str, tuple[str, ...]]:
-        """Target's label -> the suite's metrics that apply to it, in the catalogue's order."""
-        evaluation = self.suite.evaluation
+        """Target's label -> the suite's metrics that apply to it, in the catalogue's order.
+
+        A metric that applies to no target is a mistake, except where only the targets come from a command line.
+        """
+        evaluation, document = self.suite.evaluation, self.suite.document
+        borrowed = document.changed(("targets",)) and not document.changed(("evaluation", "metrics"))
         found: dict[str, tuple[str, ...]] = {column.label: () for column in columns}
         for metric in catalogue.METRICS.names():
             if metric not in evaluation.metrics:
@@ -131,12 +144,12 @@ class _Resolver(Assembler):
             reasons = {c.label: catalogue.METRICS.load(metric)().inapplicable(c.target.instance) for c in columns}
             found |= {label: (*found[label], metric) for label, reason in reasons.items() if reason is None}
             missing = [f"{label}: {reason}" for label, reason in reasons.items() if reason is not None]
-            if missing and len(missing) == len(columns):
-                keys = ("evaluation", "metrics", evaluation.metrics.index(metric))
-                self.problems.append(Problem(keys, f'"{metric}" applies to no target ({missing[0]}); remove it'))
-            elif missing and metric == evaluation.rank_by:
+            if missing and metric == evaluation.rank_by:
                 message = f'"{metric}" cannot rank all targets ({missing[0]}); rank by another metric'
                 self.problems.append(Problem(("evaluation", "rank_by"), message))
+            elif missing and len(missing) == len(columns) and not borrowed:
+                keys = ("evaluation", "metrics", evaluation.metrics.index(metric))
+                self.problems.append(Problem(keys, f'"{metric}" applies to no target ({missing[0]}); remove it'))
         return found
 
     def check_samples(self, columns: list[_Column]) -> None:
@@ -181,7 +194,7 @@ class _Resolver(Assembler):
                 self.problems.append(Problem(row.keys, f"{error} (on {column.label})"))
             except ValueError as error:
                 self.problems.append(Problem(("budget", "amount"), f"{error} ({row.label})"))
-        reached_metric = settings.rank_by if column.reached is not None else None
+        reached_metric = REACHED_METRIC if column.reached is not None else None
         return Cell(
             objective=row.objective,
             target=column.target,

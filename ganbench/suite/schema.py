@@ -18,6 +18,9 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 CURRENCIES = ("generator_steps", "gradient_steps", "real_samples", "seconds", "iterations")
 MOST_SEEDS = 100_000
 
+REACHED_METRIC = "w1"
+"""Convergence is defined on it, whatever a suite ranks by."""
+
 
 def _name(value: object) -> str:
     if not isinstance(value, str) or not NAME.fullmatch(value):
@@ -160,7 +163,7 @@ class Execution(Section):
 
 
 class Evaluation(Section):
-    """When and how a replica is measured; `reached` is a quality target per target, in the unit of `rank_by`."""
+    """When and how a replica is measured; `reached` is a quality target per target, a level of w1."""
 
     times: Count = 15
     samples: Annotated[int, Field(ge=2, le=10**7)] = 500

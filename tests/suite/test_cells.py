@@ -240,6 +240,33 @@ def test_a_quality_target_is_looked_up_by_the_targets_name() -> None:
     assert (found.evaluation.reached_metric, found.evaluation.reached) == ("w1", 0.3)
 
 
+@pytest.mark.parametrize(("target", "level"), [("ring8[radius=20]", None), ("ring8[radius=[2]]", 0.3), ("ring8", 0.3)])
+def test_a_targets_bare_name_means_the_target_with_its_default_fields(target: str, level: float | None) -> None:
+    found = cell("em", more="[evaluation.reached]\nring8 = 0.3", targets=[target])
+    assert found.evaluation.reached == level
+
+
+def test_a_quality_target_can_name_the_fields_of_its_target() -> None:
+    found = cells("em", more='[evaluation.reached]\n"ring8[radius=20.0]" = 3.0', targets=["ring8[radius=[2,20]]"])
+    assert [c.evaluation.reached for c in found] == [None, 3.0]
+
+
+def test_a_field_that_the_target_of_a_quality_target_lacks_is_refused() -> None:
+    message = error_of("em", more='[evaluation.reached]\n"ring8[radus=1]" = 3.0')
+    assert 'radus: unknown field; did you mean "radius"?' in message
+
+
+def test_a_quality_target_is_a_level_of_w1_whatever_ranks() -> None:
+    found = cell("em", more="[evaluation.reached]\nring8 = 0.3", settings={"evaluation.rank_by": "modes_covered"})
+    assert (found.evaluation.reached_metric, found.evaluation.reached) == ("w1", 0.3)
+
+
+def test_a_quality_target_without_w1_among_the_metrics_is_refused() -> None:
+    settings = {"evaluation.metrics": "[modes_covered]", "evaluation.rank_by": "modes_covered"}
+    message = error_of("em", more="[evaluation.reached]\nring8 = 0.3", settings=settings)
+    assert 'evaluation.reached: quality targets are levels of "w1"; add it to the metrics' in message
+
+
 def test_a_baseline_is_not_trained() -> None:
     found = cells("em", settings={"baselines": "[oracle,vae]"})
     assert [(c.label, c.baseline, c.trained) for c in found] == [
@@ -254,6 +281,17 @@ def test_a_metric_is_left_out_where_it_does_not_apply() -> None:
     assert [c.evaluation.metrics for c in found] == [("w1", "modes_covered"), ("w1",)]
 
 
+@pytest.mark.parametrize("target", sorted(catalogue.TARGETS.names()))
+def test_every_target_can_stand_in_for_those_of_a_suite_whose_metrics_do_not_all_apply(target: str) -> None:
+    settings = {"evaluation.final_samples": "500"}
+    assert "w1" in cell("em", targets=[target], settings=settings).evaluation.metrics
+
+
+def test_a_metric_of_a_file_that_applies_to_none_of_its_targets_is_refused() -> None:
+    with pytest.raises(SuiteError, match=r'evaluation\.metrics\[0\]: "modes_covered" applies to no target'):
+        resolve(parse_suite(TEXT.replace("ring8", "moons")))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -264,7 +302,10 @@ def test_a_metric_is_left_out_where_it_does_not_apply() -> None:
         ({"objectives": ["em", "em[m_steps=1]"]}, '-o em[m_steps=1]: column 1: objectives[1]: the same cell as "em"'),
         ({"targets": ["ring8[radus=1]"]}, 'targets[0]: radus: unknown field; did you mean "radius"?'),
         ({"targets": ["mixture[weights=[.5,.5]]"]}, "weights: found 0.5, expected a list; in a spec write [[a,b]]"),
-        ({"targets": ["swiss-roll"]}, 'evaluation.metrics[0]: "modes_covered" applies to no target (swiss-roll:'),
+        (
+            {"targets": ["swiss-roll"], "settings": {"evaluation.metrics": "[w1,modes_covered]"}},
+            'evaluation.metrics[1]: "modes_covered" applies to no target (swiss-roll:',
+        ),
         ({"targets": ["digits"]}, "evaluation.final_samples: found 1000; expected at most 898, all that digits holds"),
         ({"network": "mlp[widht=8]"}, '-n mlp[widht=8]: column 5: network: widht: unknown field; did you mean "wid'),
         ({"settings": {"optimiser": "adam[lr_d=-1]"}}, "optimiser: lr_d: found -1, expected a number above 0"),
