@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ganbench import catalogue, store
 from ganbench.execution.machine import cores, machine
-from ganbench.planning import Ensemble, Replica, code_version, plan_ensembles, plan_replicas
-from ganbench.suite import Cell, Suite, load_suite, resolve
+from ganbench.planning import Ensemble, Replica, plan_ensembles, plan_replicas
+from ganbench.suite import Cell, Suite, apply_overrides, resolve
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -90,8 +90,19 @@ class Watcher:
         """Called when a replica is in the store."""
 
 
-def plan(suite: Suite | str | Path, *, results: str | Path = "results", device: str = "auto") -> Plan:
-    """What `run` would do; writes nothing.
+def plan(
+    suite: Suite | str | Path,
+    *,
+    objectives: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    network: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seeds: str | int | None = None,
+    iterations: int | None = None,
+    results: str | Path = "results",
+    device: str = "auto",
+) -> Plan:
+    """What `run` would do with the same suite and changes; writes nothing.
 
     A budget in seconds is counted by the cost table of the suite's folder; what that lacks is measured, in seconds to a
     minute, and kept by `run`. Raises SuiteError, StoreError, or ValueError for a device that is not there.
@@ -99,9 +110,17 @@ def plan(suite: Suite | str | Path, *, results: str | Path = "results", device: 
     from ganbench.execution.costs import counted
     from ganbench.training.device import execution_identity, resolve_device
 
-    suite = suite if isinstance(suite, Suite) else load_suite(suite)
+    suite = apply_overrides(
+        suite,
+        objectives=objectives,
+        targets=targets,
+        network=network,
+        settings=settings,
+        seeds=seeds,
+        iterations=iterations,
+    )
     device = resolve_device(device)
-    execution = {**execution_identity(device), **suite.execution.model_dump(), "code": code_version()}
+    execution = {**execution_identity(device), **suite.execution.model_dump()}
     folder = Path(results) / suite.name
     cells, costs = counted(resolve(suite), store.read_costs(folder), execution, device)
     replicas = plan_replicas(suite, cells, execution)
@@ -127,6 +146,12 @@ def estimate(planned: Plan, workers: int | None = None) -> Estimate:
 def run(
     suite: Suite | str | Path,
     *,
+    objectives: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    network: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seeds: str | int | None = None,
+    iterations: int | None = None,
     results: str | Path = "results",
     device: str = "auto",
     workers: int | None = None,
@@ -134,6 +159,8 @@ def run(
 ) -> Run:
     """Trains and measures every replica of a suite that is not stored yet, and stores each as it finishes.
 
+    A suite is an instance, a name or a path; what is changed in it is said as to `apply_overrides`:
+    run("toy2d", targets=["ring8"], settings={"training.batch": 256}, seeds="0:4").
     `workers` is the number of processes, by default one per core, divided by the suite's threads, or
     one for a GPU; it changes no result. An interrupt
     stops within seconds and loses no finished replica: the same call goes on where it stopped.
@@ -143,6 +170,15 @@ def run(
     from ganbench.execution.local import Finished, run_local
 
     began = time.perf_counter()
+    suite = apply_overrides(
+        suite,
+        objectives=objectives,
+        targets=targets,
+        network=network,
+        settings=settings,
+        seeds=seeds,
+        iterations=iterations,
+    )
     planned = plan(suite, results=results, device=device)
     store.check_writable(planned.folder)
     kept = store.keep_costs(planned.folder, planned.costs)

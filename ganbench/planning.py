@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 from collections.abc import Iterable
@@ -10,21 +11,27 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ganbench import catalogue
 from ganbench.fields import swept_fields
 from ganbench.suite import Cell, Suite
 
-SOURCES = (
-    "fields.py",
-    "streams.py",
+PACKAGE = Path(__file__).parent
+NUMBERS = (
+    "fields",
+    "streams",
+    "suite.cells",
     "targets",
     "objectives",
     "networks",
     "training",
     "metrics",
-    "execution/worker.py",
-    "execution/measurement.py",
+    "execution.worker",
+    "execution.measurement",
 )
-"""The parts of the package that compute numbers: their text is the code version."""
+"""The parts of the package that compute numbers; of these, what a cell uses is its code."""
+
+ROOTS = ("ganbench.execution.worker", "ganbench.suite.cells")
+"""What every cell uses, with all that they import."""
 
 
 @dataclass(frozen=True)
@@ -57,25 +64,68 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """A hash of the package's sources that compute numbers."""
-    package = Path(__file__).parent
-    files = [f for part in SOURCES for f in ((package / part).rglob("*.py") if "." not in part else (package / part,))]
+def code_version(cell: Cell, package: Path = PACKAGE) -> str:
+    """A hash of the sources that compute a cell's numbers: an objective's file is no part of another's version.
+
+    These are the worker's and those of the cell's own parts and metrics, with what they import of NUMBERS, read off the
+    text: nothing is imported.
+    """
+    objectives = catalogue.OBJECTIVES if cell.trained else catalogue.BASELINES
+    named = [(objectives, cell.objective.name), (catalogue.TARGETS, cell.target.name)]
+    named += [(catalogue.NETWORKS, cell.network.name)] if cell.network else []
+    named += [(catalogue.OPTIMISERS, cell.optimiser.name)] if cell.optimiser else []
+    named += [(catalogue.METRICS, metric) for metric in cell.evaluation.metrics]
+    modules = {registry.places[name].partition(":")[0] for registry, name in named}
+    return _version(frozenset({*modules, *ROOTS}), package)
+
+
+@lru_cache(maxsize=4096)
+def _version(modules: frozenset[str], package: Path) -> str:
+    seen: set[str] = set()
+    waiting = set(modules)
+    while waiting:
+        seen |= waiting
+        waiting = {found for module in waiting for found in _imports(module, package)} - seen
     digests = hashlib.sha256()
-    for file in sorted(files):
-        digests.update(f"{file.relative_to(package).as_posix()}\0".encode() + file.read_bytes())
+    for module in sorted(seen):
+        digests.update(f"{module}\0".encode() + _source(module, package).read_bytes())
     return digests.hexdigest()[:20]
 
 
+@lru_cache(maxsize=4096)
+def _imports(module: str, package: Path) -> frozenset[str]:
+    """Modules of NUMBERS that a module's text imports, at the top or inside functions; packages included."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(_source(module, package).read_bytes())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    parents = {
+        ".".join(parts[:end]) for parts in (name.split(".") for name in names) for end in range(2, len(parts) + 1)
+    }
+    return frozenset(name for name in parents if _computes(name) and _source(name, package).is_file())
+
+
+def _computes(module: str) -> bool:
+    return any(f"{module}.".startswith(f"ganbench.{part}.") for part in NUMBERS)
+
+
+def _source(module: str, package: Path) -> Path:
+    """Where a module's text is; of a package, its `__init__`'s."""
+    path = package.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
 def plan_replicas(suite: Suite, cells: Iterable[Cell], execution: dict[str, Any]) -> list[Replica]:
-    """Every replica of a suite's cells under one execution, cell by cell."""
+    """Every replica of a suite's cells under one execution, to which each cell's code is added, cell by cell."""
     replicas = []
     for cell in cells:
         science = cell.definition()
         cell_id = digest(science)
+        executed = {**execution, "code": code_version(cell)}
         for seed in suite.seeds:
-            replica_id = digest([cell_id, seed, execution])
+            replica_id = digest([cell_id, seed, executed])
             definition = {
                 "suite": suite.name,
                 "label": cell.label,
@@ -85,7 +135,7 @@ def plan_replicas(suite: Suite, cells: Iterable[Cell], execution: dict[str, Any]
                 "cell": science,
                 "cell_id": cell_id,
                 "seed": seed,
-                "execution": execution,
+                "execution": executed,
                 "replica_id": replica_id,
             }
             replicas.append(Replica(cell, seed, replica_id, definition))
