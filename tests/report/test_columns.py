@@ -1,0 +1,38 @@
+"""Which columns a terminal shows: what the field asks first, as far as there is room."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from studies import Study
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Study:
+    return Study(tmp_path / "tiny")
+
+
+TOY = ("w1", "sliced_w1", "energy_distance", "jsd_binned", "kl_modes", "modes_covered", "modes_touched", "high_quality")
+
+
+def shown(study: Study, width: int) -> list[str]:
+    """The second lines of the headings of the printed table."""
+    (line,) = (line for line in study.printed(width).splitlines() if line.startswith("#"))
+    return line.split()
+
+
+def test_a_hundred_columns_show_divergence_modes_convergence_and_speed(study: Study):
+    for seed in range(8):
+        reached = {"reached_iteration": 100.0, "reached_s": 1.0}
+        study.add("wasserstein-clip", seed, {**dict.fromkeys(TOY, 0.2 + seed / 100), **reached})
+    # each heading ends with its second line: jsd_binned, modes_covered, high_quality, reached w1 and ms
+    assert {"binned", "covered", "quality", "0.3", "ms"} <= set(shown(study, 100))
+
+
+def test_the_last_column_may_end_at_the_terminal_s_edge(study: Study):
+    study.add("em", 0, {"w1": 0.2})
+    study.add("em", 1, {"w1": 0.4})
+    whole = max(map(len, study.printed(200).splitlines()[3:6]))
+    assert shown(study, whole) == shown(study, 200)
+    assert shown(study, whole - 1) != shown(study, 200)
