@@ -1,7 +1,9 @@
 """Benchmarks and evaluates GAN objectives: many seeds at once, metrics with a known truth, honest statistics.
 
-Everything that the command line does is one call here: `run`, `plan`, `estimate`, `load_results`, `evaluate`, `tune`,
-`write_report`, and the registries OBJECTIVES, TARGETS, NETWORKS, OPTIMISERS, METRICS and BASELINES.
+Everything that the command line does is one call here. `run`, `plan` and `tune` take a suite, its name or its path, and
+what is changed in it by keyword, as `apply_overrides` does; `estimate` takes a plan. `load_results` gives what `rank`,
+`print_tables`, `to_markdown`, `to_csv` and `write_report` make tables of; `evaluate` measures stored generators anew; a
+finished `tune` has `winners()` and `to_markdown()`. The registries hold everything that has a name.
 """
 
 from __future__ import annotations
@@ -19,7 +21,12 @@ _PLACES = {
     "evaluate": "pipeline:evaluate",
     "tune": "tuning:tune",
     "load_suite": "suite:load_suite",
+    "apply_overrides": "suite:apply_overrides",
     "load_results": "store:load_results",
+    "rank": "report.ranking:rank",
+    "print_tables": "report.tables:print_tables",
+    "to_markdown": "report.tables:to_markdown",
+    "to_csv": "report.tables:to_csv",
     "write_report": "report.tables:write_report",
     "OBJECTIVES": "catalogue:OBJECTIVES",
     "TARGETS": "catalogue:TARGETS",

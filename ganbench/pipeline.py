@@ -2,6 +2,7 @@
 
 Everything that the command line does is a call in this file or in `tuning.py`; torch is imported inside the calls.
 """
+# over 250 lines: `plan` and `run` name each change that they take, which **kwargs would hide
 
 from __future__ import annotations
 
@@ -166,9 +167,6 @@ def run(
     stops within seconds and loses no finished replica: the same call goes on where it stopped.
     Raises SuiteError, StoreError, or ValueError for a device that is not there, before anything is written.
     """
-    from ganbench.execution.interrupts import held_back
-    from ganbench.execution.local import Finished, run_local
-
     began = time.perf_counter()
     suite = apply_overrides(
         suite,
@@ -186,19 +184,7 @@ def run(
         planned = plan(planned.suite, results=results, device=device)  # another run counted first: its counts hold
     watcher = watcher or Watcher()
     watcher.begin(planned)
-    finished = Run(planned, dict(planned.statuses))
-    tasks = _tasks(planned)
-    with closing(run_local(tasks, workers or _workers(planned), planned.suite.execution.threads)) as events:
-        for event in events:
-            ensemble = planned.ensembles[event.number]
-            if not isinstance(event, Finished):
-                cell = ensemble.replicas[0].cell
-                watcher.advance(event.iterations * cell.cost().gradient_steps * len(ensemble.replicas), cell.label)
-                continue
-            with held_back():  # replicas finish together: an interrupt between two writes would lose the others
-                _keep(finished, ensemble, event.outcomes, watcher)
-                if all(outcome.status in FINISHED for outcome in event.outcomes):  # a failed one goes on from it
-                    Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
+    finished = _train(planned, workers or _workers(planned), watcher)
     finished.wall_s = time.perf_counter() - began
     return finished
 
@@ -258,6 +244,26 @@ def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
 def _workers(planned: Plan) -> int:
     # ensembles on one GPU would only take turns on it
     return 1 if planned.device == "cuda" else max(1, cores() // planned.suite.execution.threads)
+
+
+def _train(planned: Plan, workers: int, watcher: Watcher) -> Run:
+    from ganbench.execution.interrupts import held_back
+    from ganbench.execution.local import Finished, run_local
+
+    finished = Run(planned, dict(planned.statuses))
+    tasks = _tasks(planned)
+    with closing(run_local(tasks, workers, planned.suite.execution.threads)) as events:
+        for event in events:
+            ensemble = planned.ensembles[event.number]
+            if not isinstance(event, Finished):
+                cell = ensemble.replicas[0].cell
+                watcher.advance(event.iterations * cell.cost().gradient_steps * len(ensemble.replicas), cell.label)
+                continue
+            with held_back():  # replicas finish together: an interrupt between two writes would lose the others
+                _keep(finished, ensemble, event.outcomes, watcher)
+                if all(outcome.status in FINISHED for outcome in event.outcomes):  # a failed one goes on from it
+                    Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
+    return finished
 
 
 def _tasks(planned: Plan) -> list[Any]:

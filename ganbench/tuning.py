@@ -5,6 +5,7 @@ Trials of one objective differ in swept numbers where they can, so that they tra
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
@@ -16,7 +17,7 @@ from ganbench import pipeline, streams
 from ganbench.catalogue import METRICS
 from ganbench.report import tuning as told
 from ganbench.report.wording import budget_sentence
-from ganbench.suite import Choices, Interval, Spec, Suite, load_suite, parse_suite, search_space
+from ganbench.suite import Choices, Interval, Spec, Suite, apply_overrides, parse_suite, search_space
 from ganbench.suite.writing import to_toml
 
 DIGITS = 3
@@ -70,10 +71,49 @@ class Tuning:
         ]
         return pd.DataFrame(rows).astype({"value": object})
 
+    def winners(self) -> str:
+        """The suite with the winners' values, as TOML: in [defaults.NAME], or in the spec where a name stands twice.
+
+        A spec that names its own optimiser keeps them in itself too: [defaults] says nothing about another optimiser.
+        """
+        content = dict(self.suite.document.content)
+        tables = {name: dict(table) for name, table in content.get("defaults", {}).items()}
+        names = [contender.spec.name for contender in self.contenders]
+        objectives = []
+        for contender, fields in zip(self.contenders, self.chosen().values(), strict=True):
+            name, fixed = contender.spec.name, contender.spec.fields
+            if names.count(name) > 1 or "optimiser" in fixed:
+                objectives.append(str(Spec(name, {**fixed, **fields})))
+                continue
+            tables[name] = {**tables.get(name, {}), **fields}
+            objectives.append(str(contender.spec))
+        name = f"{self.suite.name.removesuffix('-tuned')[:94]}-tuned"
+        content |= {"name": name, "objectives": objectives, "defaults": tables}
+        text = (
+            "".join(f"# {line}\n" for said in _sentences(self)[:3] for line in wrap(said, 100))
+            + "\n"
+            + to_toml(content)
+        )
+        parse_suite(text, "winners.toml")  # what nobody can load must not be written
+        return text
+
+    def to_markdown(self) -> str:
+        """The search as a short text with tables: winners, expected best after k trials, sensitivity to each field."""
+        metric = self.suite.evaluation.rank_by
+        return told.to_markdown(
+            _sentences(self), self.chosen(), self.scores, self.configurations(), metric, self.direction
+        )
+
 
 def tune(
     suite: Suite | str | Path,
     *,
+    objectives: Sequence[str] = (),
+    targets: Sequence[str] = (),
+    network: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seeds: str | int | None = None,
+    iterations: int | None = None,
     trials: int | None = None,
     results: str | Path = "results",
     device: str = "auto",
@@ -82,11 +122,20 @@ def tune(
 ) -> Tuning:
     """Trains `trials` configurations of every objective of a suite, on its tuning seeds, and scores them.
 
+    What is changed in the suite is said as to `apply_overrides`, but `seeds` are those of the trials:
+    tune("toy2d", objectives=["em[lr_g=loguniform(1e-4,1e-2)]"], trials=8).
     Trial k of a search is the same however many there are, and a field that two objectives search in one space has the
     same value in both. Results are stored under `<results>/<suite>-tune/`; what is there already is not trained again.
-    Raises SuiteError, StoreError, or ValueError for a suite without tuning seeds or search spaces.
+    Raises SuiteError, StoreError, or ValueError for an objective without a search space.
     """
-    suite = suite if isinstance(suite, Suite) else load_suite(suite)
+    suite = apply_overrides(
+        suite,
+        objectives=objectives,
+        targets=targets,
+        network=network,
+        settings={**(settings or {}), **({} if seeds is None else {"tuning.seeds": seeds})},
+        iterations=iterations,
+    )
     found = contenders(suite, trials)
     run = pipeline.run(trial_suite(suite, found), results=results, device=device, workers=workers, watcher=watcher)
     direction = METRICS.load(suite.evaluation.rank_by)().direction
@@ -95,8 +144,6 @@ def tune(
 
 def contenders(suite: Suite, trials: int | None = None) -> tuple[Contender, ...]:
     """The objectives of a suite with their drawn trials. Raises ValueError where something cannot be searched."""
-    if suite.tuning is None:
-        raise ValueError(f'{suite.name}: found no [tuning]; add it with trials = 16 and seeds = "1000:1002"')
     count = suite.tuning.trials if trials is None else trials
     if count < 1:
         raise ValueError(f"trials: found {count}; expected at least 1")
@@ -115,7 +162,8 @@ def _contender(suite: Suite, point: Spec, count: int) -> Contender:
     fixed = {field: value for field, value in point.fields.items() if not isinstance(value, Interval)}
     spaces = {f: space for f, space in search_space(alone, point.name).items() if f not in fixed}
     if not spaces:
-        raise ValueError(f"{suite.name}: {point} has no search space; add [search.{point.name}] or leave it out")
+        how = f"write {point.name}[lr_g=loguniform(1e-4,1e-2)], add [search.{point.name}] or leave it out"
+        raise ValueError(f"{suite.name}: {point} has no search space; {how}")
     trials = [{field: _drawn(field, space, k) for field, space in spaces.items()} for k in range(count)]
     return Contender(Spec(point.name, fixed), spaces, tuple(trials))
 
@@ -130,10 +178,9 @@ def _drawn(field: str, space: Interval | Choices, trial: int) -> Any:
 
 def trial_suite(suite: Suite, found: tuple[Contender, ...]) -> Suite:
     """The suite that trains every trial: no baselines, tuning seeds, equal trials only once."""
-    assert suite.tuning is not None, "contenders are made of a suite with [tuning]"
     specs = [spec for contender in found for spec in contender.specs()]
-    changed = {"name": f"{suite.name[:95]}-tune", "objectives": _distinct(specs), "seeds": suite.tuning.seeds}
-    return suite.model_copy(update={**changed, "baselines": (), "tuning": None, "search": {}})
+    changed = {"name": f"{suite.name[:95]}-tune", "objectives": _distinct(specs), "seeds": suite.tuning_seeds}
+    return suite.model_copy(update={**changed, "baselines": (), "search": {}})
 
 
 def _distinct(specs: list[Spec]) -> tuple[Spec, ...]:
@@ -163,43 +210,9 @@ def _values(run: pipeline.Run, found: tuple[Contender, ...]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def winners(tuning: Tuning) -> str:
-    """The suite with the winners' values, as TOML: in [defaults.NAME], or in the spec where a name stands twice.
-
-    A spec that names its own optimiser keeps them in itself too: [defaults] says nothing about another optimiser.
-    """
-    content = dict(tuning.suite.document.content)
-    tables = {name: dict(table) for name, table in content.get("defaults", {}).items()}
-    names = [contender.spec.name for contender in tuning.contenders]
-    objectives = []
-    for contender, fields in zip(tuning.contenders, tuning.chosen().values(), strict=True):
-        name, fixed = contender.spec.name, contender.spec.fields
-        if names.count(name) > 1 or "optimiser" in fixed:
-            objectives.append(str(Spec(name, {**fixed, **fields})))
-            continue
-        tables[name] = {**tables.get(name, {}), **fields}
-        objectives.append(str(contender.spec))
-    name = f"{tuning.suite.name.removesuffix('-tuned')[:94]}-tuned"
-    content |= {"name": name, "objectives": objectives, "defaults": tables}
-    text = (
-        "".join(f"# {line}\n" for said in _sentences(tuning)[:3] for line in wrap(said, 100)) + "\n" + to_toml(content)
-    )
-    parse_suite(text, "winners.toml")  # what nobody can load must not be written
-    return text
-
-
-def to_markdown(tuning: Tuning) -> str:
-    """The search as a short text with tables: winners, expected best after k trials, sensitivity to each field."""
-    metric = tuning.suite.evaluation.rank_by
-    return told.to_markdown(
-        _sentences(tuning), tuning.chosen(), tuning.scores, tuning.configurations(), metric, tuning.direction
-    )
-
-
 def _sentences(tuning: Tuning) -> list[str]:
     suite = tuning.suite
-    assert suite.tuning is not None, "a tuning is made of a suite with [tuning]"
-    seeds, metric = suite.tuning.seeds, suite.evaluation.rank_by
+    seeds, metric = suite.tuning_seeds, suite.evaluation.rank_by
     many = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"
     return [
         f"Search over {suite.name}: {tuning.trials} trials for each objective, the same number for all,"

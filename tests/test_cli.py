@@ -205,7 +205,7 @@ def test_an_unknown_name_is_refused(arguments, tmp_path):
 def test_tune_without_a_search_is_refused(tmp_path):
     found = ganbench(tmp_path, "tune", "--suite", str(tmp_path / "tiny.toml"))
     assert (found.exit_code, [file.name for file in tmp_path.iterdir()]) == (2, ["tiny.toml"])
-    assert "found no [tuning]" in found.stderr
+    assert "minimax has no search space; write minimax[lr_g=" in found.stderr
 
 
 def test_tune_refuses_an_output_that_cannot_be_written_before_it_searches(tmp_path):

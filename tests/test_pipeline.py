@@ -128,6 +128,21 @@ def test_workers_and_their_threads_share_the_cores(threads: int, workers: int, t
     assert found == [workers]
 
 
+def test_a_plan_and_a_run_take_the_changes_of_a_suite_as_the_command_does(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("ganbench.execution.local.run_local", nothing)
+    changes: Any = {"objectives": ["em[temperature=[1,2]]"], "targets": ["moons"], "network": "mlp[width=4]"}
+    changes |= {"settings": {"training.batch": 64, "baselines": []}, "seeds": "3:5", "iterations": 7}
+    planned = ganbench.plan(suite(), **changes, results=tmp_path, device="cpu")
+    ran = ganbench.run(suite(), **changes, results=tmp_path, device="cpu")
+    assert [r.definition for r in ran.plan.replicas] == [r.definition for r in planned.replicas]
+    assert [(r.cell.label, r.seed) for r in planned.replicas] == [
+        (f"em[temperature={t}]", seed) for t in (1, 2) for seed in (3, 4)
+    ]
+    cells = [replica.cell for replica in planned.replicas]
+    assert {(c.target.name, c.batch, c.iterations) for c in cells} == {("moons", 64, 7)}
+    assert {c.network.fields["width"] for c in cells if c.network} == {4}
+
+
 def test_a_plan_and_its_estimate_write_nothing(tmp_path: Path) -> None:
     found = estimate(plan(suite(), results=tmp_path, device="cpu"), workers=3)
     assert (found.cells, found.replicas, found.stored, found.ensembles) == (8, 24, 0, 8)
@@ -182,7 +197,7 @@ def test_a_metric_that_no_run_had_is_found_among_the_results(folder: Path) -> No
     rows = evaluate(folder, "w1", samples=40)
     assert set(rows.n) == {40}
     final = final_values(store.load_results(folder))
-    assert (final.metric == "w1").sum() == len(rows) == 24
+    assert (final.metric == "w1, n = 40, measured later").sum() == len(rows) == 24
 
 
 def test_a_later_measurement_does_not_replace_the_training_s_own(folder: Path) -> None:

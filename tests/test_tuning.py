@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from ganbench.report import tuning as told
-from ganbench.suite import parse_suite, resolve
-from ganbench.tuning import Tuning, contenders, to_markdown, trial_suite, tune, winners
+from ganbench.suite import apply_overrides, parse_suite, resolve
+from ganbench.tuning import Tuning, contenders, trial_suite, tune
 
 TEXT = """\
 name = "tiny"
@@ -97,8 +98,10 @@ def test_equal_trials_are_trained_once() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (TEXT.partition("[tuning]")[0], r"found no \[tuning\]; add it"),
-        (TEXT.replace('[search."*"]', "[search.em]"), r"non-saturating has no search space; add \[search.non-satur"),
+        (
+            TEXT.replace('[search."*"]', "[search.em]"),
+            r"non-saturating has no search space; write non-saturating\[lr_g=",
+        ),
         (TEXT.replace('"wasserstein-clip"]', '"non-saturating[lr_d=uniform(1,2)]"]'), "found non-saturating twice"),
         (TEXT.replace('["non-saturating", "wasserstein-clip"]', "[]"), "found no objective to tune"),
     ],
@@ -106,6 +109,28 @@ def test_equal_trials_are_trained_once() -> None:
 def test_a_suite_that_cannot_be_searched_is_refused(text: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         contenders(parse_suite(text))
+
+
+def test_a_space_in_a_spec_is_enough_for_a_search_of_16_trials() -> None:
+    suite = apply_overrides("toy2d", objectives=["em[lr_g=loguniform(1e-4,1e-2)]"])
+    (found,) = contenders(suite)
+    assert (found.label, list(found.spaces), len(found.trials)) == ("em", ["lr_g"], 16)
+    assert trial_suite(suite, (found,)).seeds == (1000, 1001, 1002)
+
+
+def test_a_search_takes_the_changes_of_a_suite_as_its_command_does(tmp_path: Path) -> None:
+    changes: Any = {
+        "targets": ["moons"],
+        "network": "mlp[width=4]",
+        "settings": {"training.batch": 64},
+        "iterations": 2,
+    }
+    spec = "em[lr_g=loguniform(1e-4,1e-2)]"
+    found = tune(parse_suite(TEXT), objectives=[spec], **changes, seeds="7:9", trials=2, results=tmp_path, device="cpu")
+    cells = [replica.cell for replica in found.run.plan.replicas]
+    assert {(c.target.name, c.objective.name, c.batch, c.iterations) for c in cells} == {("moons", "em", 64, 2)}
+    assert {c.network.fields["width"] for c in cells if c.network} == {4}
+    assert [replica.seed for replica in found.run.plan.replicas] == [7, 8, 7, 8]
 
 
 def test_no_trials_are_refused() -> None:
@@ -202,11 +227,11 @@ def test_the_same_search_twice_gives_the_same_scores(tuned: Tuning, tmp_path: Pa
 def test_a_finished_search_is_read_and_not_trained_again(tuned: Tuning) -> None:
     again = tune(parse_suite(TEXT), results=tuned.run.folder.parent, device="cpu")
     assert again.run.plan.ensembles == ()
-    assert winners(again) == winners(tuned)
+    assert again.winners() == tuned.winners()
 
 
 def test_the_winners_load_as_a_suite_whose_cells_have_their_values(tuned: Tuning) -> None:
-    suite = parse_suite(winners(tuned))
+    suite = parse_suite(tuned.winners())
     cells = {c.label: c for c in resolve(suite) if c.trained}
     assert suite.name == "tiny-tuned"
     for label, fields in tuned.chosen().items():
@@ -219,13 +244,13 @@ def test_winners_of_one_name_stand_in_their_specs(tuned: Tuning) -> None:
     suite = parse_suite(TEXT.replace('"wasserstein-clip"]', '"non-saturating[d_steps=2]"]'))
     found = contenders(suite)
     copies = pd.concat([tuned.scores.head(3).assign(label=contender.label) for contender in found])
-    written = parse_suite(winners(Tuning(suite, tuned.run, found, copies, "lower")))
+    written = parse_suite(Tuning(suite, tuned.run, found, copies, "lower").winners())
     assert all("lr_d" in spec.fields for spec in written.objectives)
     assert "non-saturating" not in written.defaults
 
 
 def test_the_text_of_a_search_says_trials_seeds_and_budget(tuned: Tuning) -> None:
-    text = to_markdown(tuned)
+    text = tuned.to_markdown()
     assert "3 trials for each objective, the same number for all, on 2 seeds" in text
     assert "12 gradient steps of both players together" in text
     assert "| ring8 | wasserstein-clip | clip | loguniform(0.001,1) |" in text

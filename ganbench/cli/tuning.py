@@ -22,7 +22,7 @@ OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 @click.command()
 @shared_options
-@click.option("--trials", type=int, metavar="N", help="As many for each objective; by default the suite's.")
+@click.option("--trials", type=int, metavar="N", help="As many for each objective; by default the suite's, or 16.")
 @click.option("--seeds", metavar="N|A:B", help="Seeds of the trials, apart from those that are reported.")
 @click.option("--output", type=OUTPUT, callback=writable, metavar="FILE", help="Write the winners as a suite.")
 def tune(
@@ -44,26 +44,26 @@ def tune(
     ganbench tune --suite toy2d -o 'em[lr_g=loguniform(1e-4,1e-2)]' --trials 8 --output tuned.toml
 
     A SPEC is NAME or NAME[field=value,...]. What is searched stands in the suite's [search], or in a SPEC in place of a
-    value: loguniform(a,b) or uniform(a,b). Trials that are stored are not trained
-    again.
+    value: loguniform(a,b) or uniform(a,b). Trials that are stored are not trained again.
     """
-    from ganbench.suite import apply_overrides, load_suite
-
-    searched = {"tuning.trials": trials, "tuning.seeds": seeds}
-    chosen = apply_overrides(
-        load_suite(suite),
-        objectives=objectives,
-        targets=targets,
-        network=network,
-        settings=changes | {key: str(value) for key, value in searched.items() if value is not None},
-    )
     from ganbench.cli.progress import watched
-    from ganbench.tuning import to_markdown, winners
     from ganbench.tuning import tune as search
 
     with watched() as watcher:
-        found = search(chosen, results=results, device=device, workers=workers, watcher=watcher)
-    click.echo(to_markdown(found))
+        found = search(
+            suite,
+            objectives=objectives,
+            targets=targets,
+            network=network,
+            settings=changes,
+            seeds=seeds,
+            trials=trials,
+            results=results,
+            device=device,
+            workers=workers,
+            watcher=watcher,
+        )
+    click.echo(found.to_markdown())
     if output is not None:
-        output.write_text(winners(found), encoding="utf-8")
+        output.write_text(found.winners(), encoding="utf-8")
     close(found.run, f"winners: {output}" if output else "write the winners' suite with --output FILE")

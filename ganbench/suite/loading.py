@@ -66,24 +66,28 @@ def parse_suite(text: str, source: str = "suite.toml") -> Suite:
 
 
 def apply_overrides(
-    suite: Suite,
+    suite: Suite | str | Path,
     *,
     objectives: Sequence[str] = (),
     targets: Sequence[str] = (),
     network: str | None = None,
-    settings: Mapping[str, str] | None = None,
-    seeds: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    seeds: str | int | None = None,
     iterations: int | None = None,
 ) -> Suite:
-    """The suite with what a command line changes; empty means unchanged.
+    """A suite, or that of a name or path, with what a command line or a call changes; empty means unchanged.
 
-    `settings` maps section.key to the text of a value; `iterations` makes the budget that many iterations for each
-    objective, whatever they cost. Raises SuiteError.
+    `objectives`, `targets` and `network` are specs, such as "em[temperature=[1,2]]". `settings` maps section.key to a
+    value or its text; `seeds` is a number of seeds or a range such as "0:8"; `iterations` makes the budget that many
+    iterations for each objective, whatever they cost. Raises SuiteError.
     """
+    suite = suite if isinstance(suite, Suite) else load_suite(suite)
     document = suite.document
-    for key, text in (settings or {}).items():
-        document = _set(document, key, text)
+    for key, value in (settings or {}).items():
+        document = _set(document, key, value)
     for name, option, specs in (("objectives", "-o", objectives), ("targets", "-t", targets)):
+        if isinstance(specs, str):
+            raise SuiteError(f'{name}: found the text "{printable(specs)}"; expected a list of specs; write [...]')
         if specs:
             document = document.replaced((name,), [], option)
             for index, spec in enumerate(specs):
@@ -95,13 +99,15 @@ def apply_overrides(
     if iterations is not None:
         budget = {"currency": "iterations", "amount": iterations}
         document = document.replaced(("budget",), budget, f"--iterations {printable(iterations)}")
-    return _suite(document)
+    # a suite whose fields a search has replaced is not what its document says
+    return suite if document is suite.document else _suite(document)
 
 
-def _set(document: Document, key: str, text: str) -> Document:
+def _set(document: Document, key: str, value: Any) -> Document:
     keys: Keys = tuple(key.split("."))
-    option = f"--set {printable(f'{key}={text}')}"
-    return document.replaced(keys, text if keys[-1] in TEXTS else _value(option, text), option)
+    option = f"--set {printable(f'{key}={value}')}"
+    parsed = isinstance(value, str) and keys[-1] not in TEXTS
+    return document.replaced(keys, _value(option, value) if parsed else value, option)
 
 
 def _value(option: str, text: str) -> Any:
@@ -151,7 +157,7 @@ def _contradictions(suite: Suite) -> Iterator[Problem]:
         if chosen not in catalogue.OPTIMISERS.places:
             near = did_you_mean(printable(chosen), catalogue.OPTIMISERS.names())
             yield Problem(("defaults", name, "optimiser"), f'unknown optimiser "{printable(chosen)}"; {near}')
-    if suite.tuning and (shared := set(suite.tuning.seeds) & set(suite.seeds)):
+    if shared := set(suite.tuning.seeds) & set(suite.seeds):
         message = f"found the seed {min(shared)} among the suite's seeds too; expected seeds apart from those reported"
         yield Problem(("tuning", "seeds"), f'{message}; take a range such as "1000:1004"')
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import count, islice
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, PrivateAttr
@@ -174,10 +175,10 @@ class Evaluation(Section):
 
 
 class Tuning(Section):
-    """Trials per objective, and seeds apart from those that are reported."""
+    """Trials per objective, and seeds apart from those that are reported; none means the suite's `tuning_seeds`."""
 
-    trials: Annotated[int, Field(ge=1, le=10**5)]
-    seeds: Seeds
+    trials: Annotated[int, Field(ge=1, le=10**5)] = 16
+    seeds: Seeds = ()
 
 
 class Suite(Section):
@@ -197,8 +198,14 @@ class Suite(Section):
     evaluation: Evaluation
     defaults: dict[Objective, dict[str, Annotated[Any, PlainValidator(_default)]]] = {}
     search: dict[Searched, dict[str, Annotated[Interval | Choices, PlainValidator(_space)]]] = {}
-    tuning: Tuning | None = None
+    tuning: Tuning = Tuning()
     _document: Document = PrivateAttr()
+
+    @property
+    def tuning_seeds(self) -> tuple[int, ...]:
+        """The seeds of a search: by default the first three from 1000 on that are not reported."""
+        reported = set(self.seeds)
+        return self.tuning.seeds or tuple(islice((seed for seed in count(1000) if seed not in reported), 3))
 
     @property
     def document(self) -> Document:

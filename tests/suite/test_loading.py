@@ -150,6 +150,22 @@ def test_of_several_mistakes_the_first_in_the_file_is_told() -> None:
     assert error_of(text).startswith("my.toml:10:1: budget.amount")
 
 
+@pytest.mark.parametrize(("seeds", "tuned"), [("8", (1000, 1001, 1002)), ("999:1002", (1002, 1003, 1004))])
+def test_a_search_has_three_seeds_apart_from_those_reported(seeds: str, tuned: tuple[int, ...]) -> None:
+    assert apply_overrides(parse_suite(TEXT), seeds=seeds).tuning_seeds == tuned
+
+
+def test_a_setting_is_a_value_or_its_text() -> None:
+    suite = parse_suite(TEXT)
+    found = [apply_overrides(suite, settings={"training.batch": value}) for value in (64, "64")]
+    assert found[0] == found[1] != suite
+
+
+def test_a_text_in_place_of_a_list_of_specs_is_refused() -> None:
+    with pytest.raises(SuiteError, match=r'targets: found the text "ring8"; expected a list of specs'):
+        apply_overrides(parse_suite(TEXT), targets="ring8")
+
+
 def test_reporting_seeds_cannot_be_tuning_seeds() -> None:
     assert "tuning.seeds: found the seed 1 among the suite's seeds" in error_of(
         f'{TEXT}\n[tuning]\ntrials = 3\nseeds = "1:4"'
