@@ -36,7 +36,8 @@ def report(folder: Path, form: str, rank_by: str | None) -> None:
 def evaluate(folder: Path, metric: str, samples: int | None, device: str) -> None:
     """Measure a METRIC of the finished replicas in DIR, one suite's folder, from their stored generators.
 
-    Nothing is trained. The values are stored beside the results, and `report` shows them.
+    Nothing is trained. The values are stored beside the results, and `report` shows them in a column of their own, with
+    their number of samples, unless they repeat what training measured.
     """
     from ganbench.catalogue import METRICS
 

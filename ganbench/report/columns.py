@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ganbench.report import wording
-from ganbench.report.ranking import other_metrics
+from ganbench.report.ranking import AT, other_metrics
 from ganbench.report.wording import decimals, inert, number
 
 ALWAYS = 1
@@ -29,8 +29,10 @@ class Column:
 
     @property
     def lines(self) -> list[str]:
-        """The heading in two lines, broken between words where there are several."""
-        first, _, rest = self.heading.replace("_", " ").partition(" ")
+        """The heading in two lines, broken at its last comma or else after its first word."""
+        heading = self.heading.replace("_", " ")
+        before, comma, after = heading.rpartition(", ")
+        first, _, rest = (f"{before},", comma, after) if comma else heading.partition(" ")
         return [first, rest] if len(rest) > 1 else ["", self.heading]  # an arrow alone stays beside its word
 
     @property
@@ -49,7 +51,7 @@ def table_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
         *_reached_columns(results, rows),
     ]
     for name, heading, scale, places, importance in (
-        ("iteration_s", "ms", 1e3, 2, 7),
+        ("iteration_s", "ms", 1e3, 2, 8),
         ("samples_per_s", "samples/s", 1, 0, 31),
         ("peak_memory_mb", "peak MB", 1, 0, 32),
         ("median", "median", 1, _places(rows), 33),
@@ -83,7 +85,9 @@ def _metric_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
         floors = rows[f"{name}_floor"]
         places = decimals([*rows[name], *floors])
         cells = [number(v, places) for v in rows[name]]
-        importance = 2 + TELLING.index(name) if name in TELLING else 20 + order
+        # what a person has measured on purpose goes first
+        later = 2 if AT in name else 20 + order
+        importance = 3 + TELLING.index(name) if name in TELLING else later
         columns.append(Column(_heading(results, name), cells, importance, number(floors.median(), places)))
     return columns
 
@@ -119,5 +123,5 @@ def _reached_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
 
 
 def _heading(results: pd.DataFrame, metric: str) -> str:
-    directions = results[results.metric == metric].direction
+    directions = results[results.metric == metric.partition(AT)[0]].direction
     return f"{inert(metric)} {wording.ARROWS.get(directions.iloc[0] if len(directions) else '', '')}".strip()

@@ -15,6 +15,9 @@ from ganbench.statistics import NARROW_BELOW, bootstrap_interval, clopper_pearso
 REACHED = ("reached_iteration", "reached_s")
 """Metrics that say when a replica reached the suite's quality target: infinite where it never did."""
 
+AT = ", n ="
+"""Stands between a metric and its number of samples where it was measured after training."""
+
 COSTS = ("iteration_s", "samples_per_s", "peak_memory_mb")
 
 
@@ -25,14 +28,13 @@ def rank(results: pd.DataFrame, rank_by: str | None = None) -> pd.DataFrame:
     as the worse of `trivial`'s interquartile mean and the target's worst completed replica; a final value that is no
     number counts as infinitely bad. low, high: 95% percentile bootstrap over replicas. `median` and `worst` are over
     the same values. Failed replicas, which an error ended, and missing ones, whose seed only other rows of the target
-    have, are counted and enter no value. Each other metric has the median of its completed replicas and its floor.
-    Baselines have no rank. `rank_by` defaults to what the suite says, or "w1". Where a cell has several replicas of one
-    seed, the one written last counts and `superseded` says how many do not. Raises ValueError for a metric that
-    nothing has.
+    have, are counted and enter no value. Each other metric has the median of its completed replicas and its floor; one
+    that was measured later is a metric of its own, named as in `final_values`, and `rank_by` may leave out the number
+    of samples. Baselines have no rank. `rank_by` defaults to what the suite says, or "w1". Where a cell has several
+    replicas of one seed, the one written last counts and `superseded` says how many do not. Raises ValueError for a
+    metric that nothing has.
     """
-    known = list(final_values(results).metric.drop_duplicates())
-    if rank_by and known and rank_by not in known:
-        raise ValueError(f'rank by "{rank_by}": no replica has it at its end; {did_you_mean(rank_by, known)}')
+    rank_by = _known(rank_by, results) if rank_by else None
     latest = _latest(results)
     tables = [
         _rank_target(group, rank_by or suite_rank_by(group))
@@ -55,14 +57,31 @@ def suite_rank_by(results: pd.DataFrame) -> str:
 
 
 def final_values(results: pd.DataFrame) -> pd.DataFrame:
-    """The last evaluation's rows, one per replica and metric; what training measured goes before later measurements."""
-    final = results[results.final & ~results.metric.isin(REACHED)]
-    return final.sort_values("measured_later", kind="stable").drop_duplicates(["replica_id", "metric"])
+    """The last evaluation's rows, one per replica and metric.
+
+    A metric that `evaluate` measured is named with its number of samples, as in "w1, n = 5,000, measured later": it is
+    no value of training's own. Where it repeats one, the same metric on as many samples, training's row stands alone.
+    """
+    final = results[results.final & ~results.metric.isin(REACHED)].sort_values("measured_later", kind="stable")
+    final = final.drop_duplicates(["replica_id", "metric", "n"])
+    names = [f"{name}{AT} {n:,}, measured later" for name, n in zip(final.metric, final.n, strict=True)]
+    return final.assign(metric=final.metric.where(~final.measured_later, names))
 
 
 def other_metrics(results: pd.DataFrame, rank_by: str) -> list[str]:
     """Names of the sample metrics besides `rank_by`, in the order in which they are stored."""
     return [name for name in final_values(results).metric.drop_duplicates() if name != rank_by]
+
+
+def _known(rank_by: str, results: pd.DataFrame) -> str:
+    """The metric of that name, or the first one measured later. Raises ValueError where no replica has either."""
+    known = list(final_values(results).metric.drop_duplicates())
+    if not known or rank_by in known or (results.rank_by == rank_by).any():
+        return rank_by  # the suite's own metric is no typing error, though all of its replicas diverged
+    later = [name for name in known if name.startswith(f"{rank_by}{AT}")]
+    if not later:
+        raise ValueError(f'rank by "{rank_by}": no replica has it at its end; {did_you_mean(rank_by, known)}')
+    return later[0]
 
 
 def _latest(results: pd.DataFrame) -> pd.DataFrame:

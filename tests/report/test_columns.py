@@ -36,3 +36,29 @@ def test_the_last_column_may_end_at_the_terminal_s_edge(study: Study):
     whole = max(map(len, study.printed(200).splitlines()[3:6]))
     assert shown(study, whole) == shown(study, 200)
     assert shown(study, whole - 1) != shown(study, 200)
+
+
+def test_a_later_measurement_on_more_samples_is_a_column_of_its_own(study: Study):
+    study.add("em", 0, {"w1": 0.25})
+    study.measure_later(0, "w1", 0.125, n=5000)
+    row = study.ranked().loc["em"]
+    assert (row["w1, n = 5,000, measured later"], row["w1, n = 5,000, measured later_floor"], row.value) == (
+        0.125,
+        0.03,
+        0.25,
+    )
+    assert "measured later ↓" in study.printed(80)
+
+
+def test_a_later_measurement_that_repeats_training_s_adds_nothing(study: Study):
+    study.add("em", 0, {"w1": 0.25})
+    before = study.printed(200)
+    study.measure_later(0, "w1", 0.25, n=1000)
+    assert study.printed(200) == before
+
+
+def test_a_metric_that_was_only_measured_later_can_rank(study: Study):
+    for seed, (label, value) in enumerate({"em": 0.5, "minimax": 0.1}.items()):
+        study.add(label, seed, {"w1": 0.2})
+        study.measure_later(seed, "energy_distance", value, n=5000)
+    assert list(study.ranked(rank_by="energy_distance").index) == ["minimax", "em"]
