@@ -5,6 +5,7 @@ This file imports nothing of what it names, so that listing and checking names c
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from ganbench.registry import Registry
@@ -71,6 +72,57 @@ METRICS = Registry(
         "memorisation": "ganbench.metrics.fidelity:Memorisation",
     },
 )
+
+
+@dataclass(frozen=True)
+class Derived:
+    """A number that comes with each replica and is no function of its samples alone, so that no suite selects it."""
+
+    summary: str
+    unit: str
+    direction: str
+    source: str
+
+
+DERIVED = {
+    "reached_iteration": Derived(
+        "First iteration of three evaluations in a row with w1 at or under the suite's quality target, else infinite.",
+        "iterations",
+        "lower",
+        "ganbench.metrics.convergence",
+    ),
+    "reached_s": Derived(
+        "Training seconds of the replica until `reached_iteration`, its share of its ensemble's; else infinite.",
+        "s",
+        "lower",
+        "as reached_iteration",
+    ),
+    "effective_sample_size": Derived(
+        "1 / sum r^2 of the weights r of em's held latents: from 1, all on one, to the batch where they are equal.",
+        "latents",
+        "higher",
+        "Kish 1965",
+    ),
+    "iteration_s": Derived(
+        "Training seconds per iteration and replica, without compilation and evaluation.",
+        "s",
+        "lower",
+        "wall clock",
+    ),
+    "samples_per_s": Derived(
+        "Real samples that a replica sees in a second of `iteration_s`.",
+        "real samples / s",
+        "higher",
+        "wall clock",
+    ),
+    "peak_memory_mb": Derived(
+        "Most memory that the process, or its tensors on a GPU, held while the replica's ensemble was trained.",
+        "MiB",
+        "lower",
+        "operating system or torch",
+    ),
+}
+"""Name -> what is known of the metrics that nobody selects: when a replica converged and what it cost."""
 
 
 def shipped_suites() -> dict[str, Path]:

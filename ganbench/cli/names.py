@@ -30,6 +30,7 @@ ABOUT = ("source", "year", "formula", "unit", "direction", "units", "scale", "sh
 def list_names(kind: str | None) -> None:
     """List what has a name: everything, or one KIND of it."""
     kinds = {name: {n: registry.summary(n) for n in registry.names()} for name, registry in REGISTRIES.items()}
+    kinds["metrics"] |= {name: derived.summary for name, derived in catalogue.DERIVED.items()}
     kinds["suites"] = _suites()
     chosen = kinds if kind is None else {kind: kinds[kind]}
     # in a pipe one name is one line, for grep
@@ -45,10 +46,13 @@ def list_names(kind: str | None) -> None:
 def info(name: str) -> None:
     """Show source, formula, schedule and fields of what has this NAME."""
     registries = [registry for registry in REGISTRIES.values() if name in registry.places]
-    if not registries:
+    if name in catalogue.DERIVED:
+        _show_derived(name, catalogue.DERIVED[name])
+    elif not registries:
         suites = catalogue.shipped_suites()
         if name not in suites:
-            known = [n for registry in REGISTRIES.values() for n in registry.names()] + list(suites)
+            known = [n for registry in REGISTRIES.values() for n in registry.names()]
+            known += [*catalogue.DERIVED, *suites]
             raise UnknownName(f'unknown name "{shown(name)}"; {did_you_mean(name, known)}')
         click.echo(f"# {suites[name]}\n{suites[name].read_text(encoding='utf-8')}", nl=False)
     for registry in registries:
@@ -81,6 +85,13 @@ def _show(registry: Registry, name: str) -> None:
         click.echo(
             f"\n  Its optimiser's fields can be set beside them: -o '{name}[lr_d=1e-3]'; see `ganbench info adam`."
         )
+
+
+def _show_derived(name: str, derived: catalogue.Derived) -> None:
+    click.secho(f"metric {name}", bold=True)
+    for title in ("source", "unit", "direction"):
+        click.echo(f"  {title:<9}  {getattr(derived, title)}")
+    click.echo(f"\n  {derived.summary}\n  It comes with every result that has it; a suite's metrics do not list it.")
 
 
 def _about(cls: type) -> dict[str, str]:
