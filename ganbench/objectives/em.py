@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from ganbench.fields import FieldError, Swept, ranged
-from ganbench.objectives.contract import Batch, Network, Step, mean
+from ganbench.objectives.contract import Batch, Network, Objective, Step, mean
 from ganbench.objectives.minimax import Minimax
 
 # finite, so that a bank wholly outside the box keeps uniform weights instead of becoming NaN
@@ -52,6 +53,12 @@ class EM(Minimax):
     def needs_target(self) -> bool:  # type: ignore[override]  # a class attribute where it is constant
         return self.prior == "target"
 
+    def bind(self, target: Any) -> Objective:
+        """The same objective knowing its target. Raises FieldError where the prior is a density that is not known."""
+        if self.needs_target and not hasattr(target, "log_density"):
+            raise FieldError("prior", 'the density of this target is not known; use "none", "box" or "gaussian"')
+        return super().bind(target)
+
     def schedule(self) -> tuple[Step, ...]:
         return super().schedule() * self.m_steps
 
@@ -66,10 +73,7 @@ class EM(Minimax):
         return -mean(b.r, F.logsigmoid(D(G(b.z))))
 
     def log_prior(self, v: Tensor) -> Tensor | float:
-        """Log weight of each data point (B,), up to a constant.
-
-        Raises FieldError where the target's density is asked for and not known.
-        """
+        """Log weight of each data point (B,), up to a constant."""
         match self.prior:
             case "none":
                 return 0.0
@@ -77,6 +81,4 @@ class EM(Minimax):
                 return OUTSIDE_THE_BOX * (v.flatten(1).abs() > self.prior_scale).any(1)
             case "gaussian":
                 return -v.flatten(1).square().sum(1) / (2 * self.prior_scale**2)
-        if not hasattr(self.target, "log_density"):
-            raise FieldError("prior", 'the density of this target is not known; use "none", "box" or "gaussian"')
         return self.target.log_density(v)

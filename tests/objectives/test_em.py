@@ -17,9 +17,22 @@ from ganbench.fields import FieldError
 from ganbench.objectives.contract import Batch, Player
 from ganbench.objectives.em import EM
 from ganbench.objectives.minimax import NonSaturating
+from ganbench.suite import SuiteError, parse_suite, resolve
 from ganbench.targets.mixtures import Gaussian1D
 
 LOG_3 = math.log(3)
+SUITE = """\
+name = "tiny"
+targets = ["ring8", "moons"]
+objectives = ["em[prior=target]"]
+network = "mlp"
+[budget]
+currency = "iterations"
+amount = 4
+[evaluation]
+metrics = ["w1"]
+rank_by = "w1"
+"""
 
 
 def identity(v: Tensor) -> Tensor:
@@ -158,9 +171,13 @@ def test_the_target_s_own_density_can_be_the_prior():
 
 
 def test_a_target_without_a_density_is_refused_as_prior():
-    objective = EM(prior="target").bind(SimpleNamespace())
     with pytest.raises(FieldError, match='not known; use "none", "box" or "gaussian"'):
-        objective.e_step(identity, indifferent, bank(0.0))
+        EM(prior="target").bind(SimpleNamespace())
+
+
+def test_a_suite_with_a_target_without_the_density_that_its_prior_needs_is_refused_where_it_says_so():
+    with pytest.raises(SuiteError, match=r":3:\d+: .*prior: the density of this target is not known; .* \(on moons\)"):
+        resolve(parse_suite(SUITE))
 
 
 def test_the_likelihood_changes_by_the_change_of_q_plus_the_divergence_of_the_weights(fixed: Bank):
