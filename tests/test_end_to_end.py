@@ -53,7 +53,7 @@ def test_a_run_ends_with_exit_code_0_and_a_table_for_each_target(first):
 
 def test_a_run_says_how_its_replicas_ended_and_where_they_are(first):
     folder, said = first
-    assert re.search(rf"^{REPLICAS} completed; [\d.]+ s$", said.stdout, re.MULTILINE)
+    assert re.search(rf"^{REPLICAS} completed, 0 diverged; [\d.]+ s$", said.stdout, re.MULTILINE)
     assert f"results: {folder / 'results' / 'tiny'}" in said.stdout
 
 
@@ -132,6 +132,14 @@ def test_more_seeds_train_the_new_ones_only(first, tmp_path):
     assert (len(after), {name: after[name] for name in before}) == (24, before)
 
 
+def test_a_run_ranks_by_its_suite_s_metric_though_the_replicas_were_stored_under_another(first, tmp_path):
+    subprocess.run(["cp", "-r", str(first[0] / "results"), str(tmp_path)], check=True)
+    said = run(tmp_path, "--set", "evaluation.rank_by=high_quality")
+    assert "nothing to train" in said.stderr
+    assert "tiny · ring8 · high_quality" in said.stdout
+    assert "tiny · ring8 · high\\_quality" in (tmp_path / "results" / "tiny" / "tables.md").read_text()
+
+
 def test_evaluate_measures_stored_generators_and_repeats_what_training_measured(first):
     folder, _ = first
     said = ganbench(folder, "evaluate", str(folder / "results" / "tiny"), "--metric", "w1")
@@ -145,23 +153,19 @@ def test_evaluate_measures_stored_generators_and_repeats_what_training_measured(
 def test_a_diverged_replica_is_counted_and_no_failure(tmp_path):
     said = run(tmp_path, "-o", "wasserstein-gp[optimiser=sgd,lr_d=1000,lr_g=1000]", "-t", "ring8")
     assert said.exit_code == 0
-    assert re.search(r"2 diverged, 4 completed; ", said.stdout)
+    assert re.search(r"4 completed, 2 diverged; ", said.stdout)
 
 
-def test_a_failed_replica_is_exit_code_1_a_row_and_its_error_and_the_same_command_mends_it(tmp_path):
+def test_a_failed_replica_is_exit_code_1_a_row_and_its_error_and_the_same_command_mends_it(tmp_path, monkeypatch):
     options = ("-o", "minimax", "-t", "ring8", "--set", "baselines=[]")
-    changed = apply_overrides(
-        parse_suite(SUITE), objectives=["minimax"], targets=["ring8"], settings={"baselines": "[]"}
-    )
-    (ensemble,) = pipeline.plan(changed, results=tmp_path / "results").ensembles
-    # a checkpoint that is none: what a failing disk leaves behind
-    checkpoint = tmp_path / "results" / "tiny" / "checkpoints" / f"{ensemble.ensemble_id}.safetensors"
-    checkpoint.parent.mkdir(parents=True)
-    checkpoint.write_bytes(b"not a checkpoint")
-    said = run(tmp_path, *options)
+    # what a broken installation leaves behind: the library of W1 cannot be imported
+    (tmp_path / "ot.py").write_text("raise RuntimeError('broken')\n")
+    with monkeypatch.context() as broken:
+        broken.setenv("PYTHONPATH", str(tmp_path))
+        said = run(tmp_path, *options)
     assert said.exit_code == 1
     assert "2 failed; " in said.stdout
-    assert re.search(r"^failed: 2 replicas, first ring8 minimax seed 0: CheckpointError: ", said.stderr, re.MULTILINE)
+    assert re.search(r"^failed: 2 replicas, first ring8 minimax seed 0: RuntimeError: broken", said.stderr, re.MULTILINE)
     results = package.load_results(tmp_path / "results")
     assert list(results.status) == ["failed", "failed"]
     assert run(tmp_path, *options).exit_code == 0

@@ -32,6 +32,21 @@ def test_without_a_terminal_a_finished_cell_is_a_line_and_lines_keep_their_dista
     assert told[0] == "8 s: 4 of 16 replicas, 0% of the gradient steps; gaussian1d em: 2 completed"
 
 
+def test_without_a_terminal_steps_break_a_silence_of_ten_seconds(planned, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    file = io.StringIO()
+    lines = progress.Lines(Console(file=file))
+    lines.begin(planned)
+    for second in range(0, 25, 3):
+        now[0] = 100.0 + second
+        lines.advance(4, "minimax")
+    assert file.getvalue().splitlines()[1:] == [
+        "12 s: 0 of 16 replicas, 31% of the gradient steps; training minimax",
+        "24 s: 0 of 16 replicas, 56% of the gradient steps; training minimax",
+    ]
+
+
 def test_on_a_terminal_the_bar_shows_steps_and_vanishes(planned):
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=80)

@@ -18,6 +18,8 @@ from ganbench.report.wording import inert
 
 LINE_S = 5.0
 """Seconds between two lines, at least."""
+SILENCE_S = 10.0
+"""Seconds after which a step is a line too, though no cell has finished."""
 LABEL = 26
 """Characters of a cell's name in the bar."""
 
@@ -83,26 +85,33 @@ def opening(plan: Plan) -> str:
 
 
 class Lines(Progressing):
-    """Plain lines: one for a finished cell, at most one every few seconds."""
+    """Plain lines: one for a finished cell, at most one every few seconds; one for the next step after a silence."""
 
     def __init__(self, console: Console):
         super().__init__(console)
         self.said = time.perf_counter()
 
+    def advance(self, steps: int, label: str) -> None:
+        super().advance(steps, label)
+        if time.perf_counter() - self.said >= SILENCE_S:
+            self._tell(f"training {label}")
+
     def stored(self, replica: Replica, status: str) -> None:
         super().stored(replica, status)
         assert self.plan is not None, "a run begins before it stores"
-        now = time.perf_counter()
         cell = [r for r in self.plan.replicas if r.definition["cell_id"] == replica.definition["cell_id"]]
         found = Counter(self.statuses.get(r.replica_id) for r in cell)
-        if None in found or now - self.said < LINE_S:
-            return
-        self.said = now
-        name = inert(f"{replica.cell.target_label} {replica.cell.label}")
-        counts = ", ".join(f"{count} {name}" for name, count in found.items())
+        if None not in found and time.perf_counter() - self.said >= LINE_S:
+            counts = ", ".join(f"{count} {name}" for name, count in found.items())
+            self._tell(f"{replica.cell.target_label} {replica.cell.label}: {counts}")
+
+    def _tell(self, news: str) -> None:
+        """How far the whole is, and what is new."""
+        assert self.plan is not None, "a run begins before it advances"
+        self.said = time.perf_counter()
         done = f"{len(self.statuses)} of {len(self.plan.replicas)} replicas"
         share = self.steps / self.plan.steps if self.plan.steps else 1
-        self.say(f"{now - self.began:.0f} s: {done}, {share:.0%} of the gradient steps; {name}: {counts}")
+        self.say(f"{self.said - self.began:.0f} s: {done}, {share:.0%} of the gradient steps; {inert(news)}")
 
 
 class Bar(Progressing):

@@ -72,8 +72,9 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None) -> None:
 
     with watched() as watcher:
         done = pipeline.run(suite, results=results, device=device, workers=workers, watcher=watcher)
-    print_tables(done.results(), Console())
-    files = [str(path) for path in write_report(done.folder)]
+    rank_by = suite.evaluation.rank_by  # replicas of a suite that ranked by another metric may be among these
+    print_tables(done.results(), Console(), rank_by)
+    files = [str(path) for path in write_report(done.folder, rank_by)]
     close(done, f"tables: {', '.join(files)}")
 
 
@@ -82,7 +83,7 @@ def close(done: Run, also: str) -> None:
     from ganbench.cli.progress import duration
     from ganbench.pipeline import FINISHED
 
-    counts = done.counts()
+    counts = {**dict.fromkeys(FINISHED, 0), **done.counts()}
     click.echo(f"\n{', '.join(f'{count} {status}' for status, count in counts.items())}; {duration(done.wall_s)}")
     click.echo(f"results: {done.folder} ({also})")
     if counts.keys() - set(FINISHED):
