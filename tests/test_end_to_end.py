@@ -13,8 +13,8 @@ import pytest
 from tiny import SUITE, ganbench, run
 
 import ganbench as package
-from ganbench import pipeline, store
-from ganbench.suite import apply_overrides, load_suite, parse_suite
+from ganbench import store
+from ganbench.suite import load_suite
 
 REPLICAS = 16
 
@@ -165,7 +165,7 @@ def test_a_failed_replica_is_exit_code_1_a_row_and_its_error_and_the_same_comman
         said = run(tmp_path, *options)
     assert said.exit_code == 1
     assert "2 failed; " in said.stdout
-    assert re.search(r"^failed: 2 replicas, first ring8 minimax seed 0: RuntimeError: broken", said.stderr, re.MULTILINE)
+    assert re.search(r"(?m)^failed: 2 replicas, first ring8 minimax seed 0: RuntimeError: broken", said.stderr)
     results = package.load_results(tmp_path / "results")
     assert list(results.status) == ["failed", "failed"]
     assert run(tmp_path, *options).exit_code == 0

@@ -130,7 +130,7 @@ def fit_s(cell: Cell) -> float:
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """The measured costs, or {"error": why the first cell that cannot be measured cannot}."""
-    from ganbench.execution.worker import peak_memory_mb
+    from ganbench.execution.machine import peak_memory_mb
 
     execution, device = request["execution"], request["device"]
     measures = {

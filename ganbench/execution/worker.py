@@ -5,7 +5,6 @@ The same function serves every executor; it writes nothing but its checkpoint.
 
 from __future__ import annotations
 
-import resource
 import time
 import traceback
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ganbench.execution.machine import peak_memory_mb, reset_peak_memory
 from ganbench.execution.measurement import measure, measure_baseline, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
 from ganbench.suite import Cell
@@ -25,7 +25,7 @@ from ganbench.training.loop import Lane, Training
 SNAPSHOTS = 10
 SNAPSHOT_SAMPLES = 500
 CHECKPOINT_S = 20.0
-"""Training seconds between checkpoints, at least; each is written right after an evaluation."""
+"""Training seconds between checkpoints, at least; each is written where training stops to be measured."""
 
 
 @dataclass(frozen=True)
@@ -57,42 +57,47 @@ Report = Callable[[int], None]
 
 
 def run_job(job: Job, report: Report) -> list[Outcome]:
-    """The outcomes of a job's replicas. An error fails all of them, with its traceback in `info`."""
+    """The outcomes of a job's replicas. An error in training fails all of them, one in measuring its replica alone."""
+    reset_peak_memory(job.device)
     try:
         cells = [Cell.from_definition(definition["cell"]) for definition in job.definitions]
         run = run_ensemble if cells[0].trained else run_baselines
         return run(job, cells, report)
     except Exception as error:  # whatever an objective or a target raises becomes a row, with its reason
-        about = {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
-        return [Outcome(definition, "failed", info=about) for definition in job.definitions]
+        return [_failed(definition, error) for definition in job.definitions]
 
 
 def run_ensemble(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
     """Trains the replicas as one ensemble, padded with copies of the first, from its checkpoint where there is one."""
-    training = new_training(job, cells)
     outcomes = [Outcome(definition) for definition in job.definitions]
-    evaluation_s, checkpoint = _resume(training, Path(job.checkpoint), outcomes)
+    training, evaluation_s = _begin(job, cells, outcomes)
     report(training.iteration)
     training.prepare()
     points = cells[0].evaluation.iterations(cells[0].iterations or 0)
-    snapshots = _spread(points, SNAPSHOTS)
+    snapshots = _spread(points[-1], SNAPSHOTS)
     saved_s = training.seconds
-    for number, point in enumerate(points):
-        if point <= training.iteration:
+    for stop in sorted({*points, *snapshots}):
+        if stop <= training.iteration:
             continue
         before = training.iteration
-        training.advance(point)
+        training.advance(stop)
         began = time.perf_counter()
-        _evaluate(training, cells, outcomes, number, final=point == points[-1])
-        if point in snapshots:
+        if stop in points:
+            _evaluate(training, cells, outcomes, points.index(stop), final=stop == points[-1])
+        if stop in snapshots:
             _snapshot(training, outcomes)
         evaluation_s += time.perf_counter() - began
-        if point != points[-1] and training.seconds - saved_s >= CHECKPOINT_S:
-            _save(training, checkpoint, outcomes, evaluation_s)
+        failed = [outcome.status == "failed" for outcome in outcomes]
+        if all(failed):
+            break
+        # whoever goes on from a checkpoint measures a failed replica again, so none is in it
+        if stop != points[-1] and training.seconds - saved_s >= CHECKPOINT_S and not any(failed):
+            _save(training, Path(job.checkpoint), outcomes, evaluation_s)
             saved_s = training.seconds
-        report(point - before)
+        report(stop - before)
     for lane, (cell, outcome) in enumerate(zip(cells, outcomes, strict=True)):
-        _finish(training, cell, outcome, lane, evaluation_s)
+        if outcome.status != "failed":
+            _finish(training, cell, outcome, lane, evaluation_s)
     return outcomes
 
 
@@ -101,7 +106,7 @@ def new_training(job: Job, cells: list[Cell]) -> Training:
     first, width = cells[0], job.execution["width"]
     assert first.network is not None, "a cell that is trained has a network"
     assert first.optimiser is not None, "a cell that is trained has an optimiser"
-    target = first.target.instance
+    target = first.target.instance.to(job.device)  # with its tables: a loss may ask for densities
     game = Game(
         objective=first.objective.instance,
         optimiser=first.optimiser.instance,
@@ -125,12 +130,19 @@ def run_baselines(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
     """Fits the baseline of every replica and measures it."""
     outcomes = []
     for cell, definition in zip(cells, job.definitions, strict=True):
-        outcome = Outcome(definition)
-        outcome.rows, outcome.info, outcome.arrays = measure_baseline(cell, definition["seed"])
-        outcome.info["peak_memory_mb"] = peak_memory_mb(job.device)
-        outcomes.append(outcome)
+        try:
+            rows, info, arrays = measure_baseline(cell, definition["seed"])
+            info["peak_memory_mb"] = peak_memory_mb(job.device)
+            outcomes.append(Outcome(definition, "completed", rows, info, arrays))
+        except Exception as error:  # as in `run_job`, and the next seed may go well
+            outcomes.append(_failed(definition, error))
         report(0)
     return outcomes
+
+
+def _failed(definition: dict[str, Any], error: Exception) -> Outcome:
+    about = {"error": f"{type(error).__name__}: {error}", "traceback": "".join(traceback.format_exception(error))}
+    return Outcome(definition, "failed", info=about)
 
 
 def _evaluate(training: Training, cells: list[Cell], outcomes: list[Outcome], number: int, final: bool) -> None:
@@ -140,14 +152,17 @@ def _evaluate(training: Training, cells: list[Cell], outcomes: list[Outcome], nu
         stream = "evaluation.final" if last else "evaluation"
         generated = training.samples(stream, number, n)
         for lane, outcome in enumerate(outcomes):
-            if not alive[lane] or outcome.status == "diverged":
+            if not alive[lane] or outcome.status != "completed":
                 continue
             seed, spent = outcome.definition["seed"], _spent(training, cell)
             try:
                 rows = measure(cell, generated[lane].astype(np.float64), seed, number, n, spent, last)
             except NonFiniteSamples:
                 outcome.status = "diverged"  # finite weights whose samples overflow
-                outcome.info["diverged_at"] = training.iteration
+                training.freeze(lane)
+                continue
+            except Exception as error:  # a metric that gives no number: its neighbours go on
+                outcomes[lane] = _failed(outcome.definition, error)
                 continue
             if weights is not None:
                 ess = {"metric": "effective_sample_size", "value": float(weights[lane]), "unit": "latents"}
@@ -170,7 +185,8 @@ def _spent(training: Training, cell: Cell) -> dict[str, Any]:
 def _snapshot(training: Training, outcomes: list[Outcome]) -> None:
     samples = training.samples("snapshot", 0, SNAPSHOT_SAMPLES)
     for lane, outcome in enumerate(outcomes):
-        outcome.arrays[f"snapshot/{training.iteration}"] = samples[lane]
+        if outcome.status != "failed":
+            outcome.arrays[f"snapshot/{training.iteration}"] = samples[lane]
 
 
 def _finish(training: Training, cell: Cell, outcome: Outcome, lane: int, evaluation_s: float) -> None:
@@ -192,10 +208,9 @@ def _finish(training: Training, cell: Cell, outcome: Outcome, lane: int, evaluat
     outcome.arrays |= {f"generator/{name}": p for name, p in training.generator(lane).items()}
 
 
-def _spread(points: tuple[int, ...], count: int) -> set[int]:
-    """At most `count` of the points, evenly spread, the last one included."""
-    picked = np.unique(np.linspace(0, len(points) - 1, min(count, len(points))).round().astype(int))
-    return {points[i] for i in picked}
+def _spread(iterations: int, count: int) -> set[int]:
+    """Evenly spaced iterations, the last one included; fewer than `count` where there are no more."""
+    return {-(-iterations * i // count) for i in range(1, count + 1)}
 
 
 def _save(training: Training, path: Path, outcomes: list[Outcome], evaluation_s: float) -> None:
@@ -210,25 +225,25 @@ def _save(training: Training, path: Path, outcomes: list[Outcome], evaluation_s:
     training.save(path, kept, arrays)
 
 
-def _resume(training: Training, path: Path, outcomes: list[Outcome]) -> tuple[float, Path]:
-    """Seconds of evaluation so far, with the ensemble and its outcomes set to the checkpoint where one is there."""
-    if not path.exists():
-        return 0.0, path
+def _begin(job: Job, cells: list[Cell], outcomes: list[Outcome]) -> tuple[Training, float]:
+    """The ensemble and its seconds of evaluation so far, from its checkpoint, or from zero where that is no good."""
+    training, path = new_training(job, cells), Path(job.checkpoint)
+    try:
+        return training, _resume(training, path, outcomes) if path.exists() else 0.0
+    except CheckpointError as error:
+        for outcome in outcomes:
+            outcome.info["restarted"] = str(error)
+        return new_training(job, cells), 0.0
+
+
+def _resume(training: Training, path: Path, outcomes: list[Outcome]) -> float:
+    """Seconds of evaluation so far; sets the ensemble and its outcomes to the checkpoint. Raises CheckpointError."""
     kept, arrays = training.load(path)
     if [r["id"] for r in kept["replicas"]] != [o.definition["replica_id"] for o in outcomes]:
-        raise CheckpointError(f"{path}: the checkpoint of other replicas; remove it to start anew")
+        raise CheckpointError(f"{path}: the checkpoint of other replicas")
     for lane, (outcome, found) in enumerate(zip(outcomes, kept["replicas"], strict=True)):
         outcome.status, outcome.rows, outcome.info = found["status"], found["rows"], found["info"]
         prefix = f"{lane}/"
         outcome.arrays = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
     training.compile_s = kept["compile_s"]
-    return kept["evaluation_s"], path
-
-
-def peak_memory_mb(device: str) -> float:
-    """Most memory held so far: of the GPU where the device is one, else of this process."""
-    if device == "cuda":
-        import torch
-
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return kept["evaluation_s"]

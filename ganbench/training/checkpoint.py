@@ -15,7 +15,7 @@ from safetensors.numpy import save
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used: which, why, and what to do."""
+    """A checkpoint that cannot be used: which and why."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +52,10 @@ class Checkpoint:
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping
             about = metadata["ganbench"]
             if metadata["sha256"] != _digest(about, arrays):
-                raise CheckpointError(f"{path}: the checkpoint is damaged; remove it to start anew")
+                raise CheckpointError(f"{path}: the checkpoint is damaged")
             return cls(**json.loads(about), arrays=arrays)
-        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-            raise CheckpointError(f"{path}: the checkpoint is damaged ({error}); remove it to start anew") from error
+        except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise CheckpointError(f"{path}: the checkpoint is damaged ({error})") from error
 
 
 def _digest(about: str, arrays: dict[str, np.ndarray]) -> str:

@@ -104,6 +104,13 @@ class Training:
         """The iteration, from 1, in which each lane became non-finite; -1 where it did not (R,)."""
         return self.state["diverged_at"].cpu().numpy().astype(int)
 
+    def freeze(self, lane: int) -> None:
+        """Keeps a lane as it is from now on, diverged in this iteration unless it was before."""
+        alive, diverged_at = self.state["alive"].clone(), self.state["diverged_at"].clone()
+        if alive[lane]:
+            alive[lane], diverged_at[lane] = False, self.iteration
+        self.state = {**self.state, "alive": alive, "diverged_at": diverged_at}
+
     def samples(self, stream: str, block: int, n: int) -> np.ndarray:
         """n samples of every lane from keyed latents (R, n, *d), float32."""
         rows = -(-n // LANES) * LANES
@@ -134,7 +141,7 @@ class Training:
         leaves, structure = pytree.tree_flatten(self.state)
         found = [checkpoint.arrays.get(f"state/{i}") for i in range(len(leaves))]
         if any(f is None or f.shape != tuple(leaf.shape) for f, leaf in zip(found, leaves, strict=True)):
-            raise CheckpointError(f"{path}: the checkpoint of another ensemble; remove it to start anew")
+            raise CheckpointError(f"{path}: the checkpoint of another ensemble")
         restored = [torch.from_numpy(f).to(self.game.device) for f in found if f is not None]
         self.state = pytree.tree_unflatten(restored, structure)
         self.iteration, self._clock.seconds = checkpoint.iteration, checkpoint.seconds

@@ -73,6 +73,25 @@ def test_sampling_changes_nothing_of_the_replicas():
     assert same_bits(lane(training, 0), before)
 
 
+def test_a_frozen_lane_stays_as_it_is_and_its_neighbours_go_on():
+    whole, training = trained([3, 4], 4), trained([3, 4], 2)
+    before = lane(training, 0)
+    training.freeze(0)
+    training.advance(4)
+    # the last two say whether it lives and when it diverged
+    assert same_bits(lane(training, 0)[:-2], before[:-2])
+    assert same_bits(lane(training, 1), lane(whole, 1))
+    assert (training.alive()[:2].tolist(), training.diverged_at()[:2].tolist()) == ([False, True], [2, -1])
+
+
+def test_a_lane_that_is_frozen_twice_diverged_where_it_was_first():
+    training = trained([3], 2)
+    training.freeze(0)
+    training.advance(4)
+    training.freeze(0)
+    assert training.diverged_at()[0] == 2
+
+
 def test_samples_of_the_vae_carry_its_noise():
     lanes = [Lane(VAE(decoder_sd=sd), Adam(), 3) for sd in (1e-3, 50.0)]
     training = new(lanes, SMALL)

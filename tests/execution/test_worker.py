@@ -1,0 +1,173 @@
+"""What becomes of an ensemble's replicas: one that cannot be measured ends alone, and a bad checkpoint ends none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils import _pytree as pytree
+
+from ganbench.catalogue import BASELINES
+from ganbench.execution import worker
+from ganbench.execution.worker import Job, Outcome, new_training, run_job
+from ganbench.metrics.contract import NonFiniteSamples
+from ganbench.planning import plan_replicas
+from ganbench.suite import Cell, parse_suite, resolve
+from ganbench.training.loop import Training
+
+SUITE = """\
+name = "tiny"
+targets = ["ring8"]
+{kind} = ["{name}"]
+network = "mlp[width=8,depth=1]"
+seeds = 3
+[budget]
+currency = "iterations"
+amount = {iterations}
+[training]
+batch = 16
+[evaluation]
+times = 4
+samples = 20
+final_samples = 30
+metrics = ["energy_distance"]
+rank_by = "energy_distance"
+"""
+FAILS, ITERATIONS, POINTS = 1, 40, (10, 20, 30, 40)
+"""The seed that something happens to, and when replicas are measured."""
+
+
+def job(folder: Path, name: str = "minimax", iterations: int = ITERATIONS, device: str = "cpu") -> Job:
+    kind = "baselines" if name in BASELINES.places else "objectives"
+    suite = parse_suite(SUITE.format(kind=kind, name=name, iterations=iterations))
+    replicas = plan_replicas(suite, resolve(suite), {"compiled": False, "width": 4, "threads": 1})
+    return Job(tuple(r.definition for r in replicas), device, str(folder / "checkpoint"))
+
+
+def outcomes(job: Job) -> list[Outcome]:
+    return run_job(job, lambda iterations: None)
+
+
+def same(a: Outcome, b: Outcome) -> bool:
+    """Whether two outcomes are equal in all but time and memory."""
+    rows = [[{**row, "seconds": 0} for row in outcome.rows] for outcome in (a, b)]
+    arrays = a.arrays.keys() == b.arrays.keys() and all(np.array_equal(v, b.arrays[k]) for k, v in a.arrays.items())
+    return a.status == b.status and repr(rows[0]) == repr(rows[1]) and arrays
+
+
+def raises(monkeypatch: pytest.MonkeyPatch, error: Exception, number: int, seeds: tuple[int, ...] = (FAILS,)) -> None:
+    """Lets the evaluation of a number raise an error for some seeds."""
+    measure = worker.measure
+
+    def failing(cell: Cell, generated: np.ndarray, seed: int, at: int, *arguments: Any) -> Any:
+        if seed in seeds and at == number:
+            raise error
+        return measure(cell, generated, seed, at, *arguments)
+
+    monkeypatch.setattr(worker, "measure", failing)
+
+
+def snapshots(outcome: Outcome) -> list[int]:
+    return sorted(int(name.partition("/")[2]) for name in outcome.arrays if name.startswith("snapshot/"))
+
+
+def test_an_error_in_measuring_fails_its_replica_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = outcomes(job(tmp_path))
+    raises(monkeypatch, RuntimeError("exact W1 did not finish"), number=1)
+    found = outcomes(job(tmp_path))
+    assert [o.status for o in found] == ["completed", "failed", "completed"]
+    assert found[FAILS].info["error"] == "RuntimeError: exact W1 did not finish"
+    assert "in failing" in found[FAILS].info["traceback"]
+    assert same(found[0], whole[0])
+    assert same(found[2], whole[2])
+
+
+def test_an_error_in_fitting_a_baseline_fails_its_replica_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    measure = worker.measure_baseline
+
+    def failing(cell: Cell, seed: int) -> Any:
+        if seed == FAILS:
+            raise RuntimeError("no fit")
+        return measure(cell, seed)
+
+    monkeypatch.setattr(worker, "measure_baseline", failing)
+    assert [o.status for o in outcomes(job(tmp_path, "trivial"))] == ["completed", "failed", "completed"]
+
+
+def test_an_ensemble_whose_replicas_all_failed_trains_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    reached: list[int] = []
+    monkeypatch.setattr(Training, "advance", _noting(Training.advance, reached))
+    raises(monkeypatch, RuntimeError("no metric"), number=1, seeds=(0, 1, 2))
+    assert {o.status for o in outcomes(job(tmp_path))} == {"failed"}
+    assert max(reached) == POINTS[1]
+
+
+def _noting(advance: Any, reached: list[int]) -> Any:
+    def noting(self: Training, to: int) -> None:
+        reached.append(to)
+        advance(self, to)
+
+    return noting
+
+
+def test_who_goes_on_from_a_checkpoint_measures_a_failed_replica_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    whole = outcomes(job(tmp_path / "whole"))
+    monkeypatch.setattr(worker, "CHECKPOINT_S", 0.0)
+    with monkeypatch.context() as failing:
+        raises(failing, RuntimeError("the disk was full"), number=2)
+        assert [o.status for o in outcomes(job(tmp_path))] == ["completed", "failed", "completed"]
+    assert (tmp_path / "checkpoint").exists()
+    assert all(same(a, b) for a, b in zip(outcomes(job(tmp_path)), whole, strict=True))
+
+
+def test_a_replica_whose_samples_overflow_is_frozen_where_they_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    raises(monkeypatch, NonFiniteSamples("infinite"), number=1)
+    first, frozen, last = outcomes(job(tmp_path))
+    assert (first.status, frozen.status, last.status) == ("completed", "diverged", "completed")
+    assert frozen.info["diverged_at"] == POINTS[1]
+    after = [n for n in snapshots(frozen) if n >= POINTS[1]]
+    assert len(after) > 2
+    assert all(np.array_equal(frozen.arrays[f"snapshot/{n}"], frozen.arrays[f"snapshot/{after[0]}"]) for n in after)
+    assert max(row["iteration"] for row in frozen.rows) == POINTS[0]
+
+
+def test_there_are_ten_snapshots_however_seldom_a_replica_is_measured(tmp_path: Path):
+    assert snapshots(outcomes(job(tmp_path))[0]) == [4, 8, 12, 16, 20, 24, 28, 32, 36, 40]
+
+
+def test_fewer_iterations_than_ten_have_a_snapshot_each(tmp_path: Path):
+    assert snapshots(outcomes(job(tmp_path, iterations=7))[0]) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_snapshots_change_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    many = outcomes(job(tmp_path, "em"))
+    monkeypatch.setattr(worker, "SNAPSHOTS", 1)
+    few = outcomes(job(tmp_path, "em"))
+    for a, b in zip(many, few, strict=True):
+        a.arrays = {name: array for name, array in a.arrays.items() if name in b.arrays}
+        assert same(a, b)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", bytes(1000)])
+def test_an_ensemble_with_a_damaged_checkpoint_starts_anew_and_says_why(tmp_path: Path, content: bytes):
+    whole = outcomes(job(tmp_path))
+    (tmp_path / "checkpoint").write_bytes(content)
+    found = outcomes(job(tmp_path))
+    assert all("checkpoint: the checkpoint is damaged" in outcome.info["restarted"] for outcome in found)
+    assert all(same(a, b) for a, b in zip(found, whole, strict=True))
+
+
+def test_an_ensemble_without_a_checkpoint_says_nothing_of_a_restart(tmp_path: Path):
+    assert all("restarted" not in outcome.info for outcome in outcomes(job(tmp_path)))
+
+
+def test_all_that_an_ensemble_trains_with_lies_on_its_device(tmp_path: Path):
+    asked = job(tmp_path, "em[prior=target]", device="meta")
+    training = new_training(asked, [Cell.from_definition(d["cell"]) for d in asked.definitions])
+    tables = [value for value in vars(training.game.target).values() if isinstance(value, torch.Tensor)]
+    tensors = [*pytree.tree_leaves((training.state, training.swept)), *tables]
+    assert len(tables) > 0
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
