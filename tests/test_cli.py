@@ -11,6 +11,7 @@ import pytest
 from tiny import SUITE, ganbench, run
 
 import ganbench as package
+from ganbench import catalogue
 from ganbench.cli.errors import raised_here
 from ganbench.cli.names import REGISTRIES
 from ganbench.store import SCHEMA
@@ -59,7 +60,7 @@ def test_the_module_is_the_command():
 def test_list_holds_every_registered_name_and_every_shipped_suite_once(tmp_path):
     lines = ganbench(tmp_path, "list").stdout.splitlines()
     listed = [line.split()[0] for line in lines if line.startswith("  ")]
-    assert sorted(listed) == sorted([*(name for _, name in NAMES), *shipped_suites()])
+    assert sorted(listed) == sorted([*(name for _, name in NAMES), *catalogue.DERIVED, *shipped_suites()])
 
 
 def test_list_of_one_kind_holds_that_kind_alone(tmp_path):
