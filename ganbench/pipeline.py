@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ganbench.execution.remeasure import Kept
     from ganbench.execution.worker import Outcome
 
+NO_COMPILER = "no C++ compiler found (g++, or the one in CXX): planned eager, not compiled, as replicas of their own"
 FINISHED = ("completed", "diverged")
 WORDS = {"label": "label", "target": "target_label", "baseline": "baseline", "rank_by": "rank_by"}
 """Columns of the results that a suite chooses without changing what is trained -> their keys in a definition."""
@@ -44,6 +45,7 @@ class Plan:
     statuses: Mapping[str, str]  # replica_id -> status, of those of this plan that are stored
     ensembles: tuple[Ensemble, ...]  # of the replicas that are not finished
     costs: Mapping[str, float] = field(default_factory=dict)  # what a budget in seconds was counted by
+    notes: tuple[str, ...] = ()  # where the plan departs from its suite
 
     @property
     def steps(self) -> int:
@@ -106,10 +108,11 @@ def plan(
     """What `run` would do with the same suite and changes; writes nothing.
 
     A budget in seconds is counted by the cost table of the suite's folder; what that lacks is measured, in seconds to a
-    minute, and kept by `run`. Raises SuiteError, StoreError, or ValueError for a device that is not there.
+    minute, and kept by `run`. Where no compiler is found the replicas are eager, under an identity of their own, and the
+    plan's notes say so. Raises SuiteError, StoreError, or ValueError for a device that is not there.
     """
     from ganbench.execution.costs import counted
-    from ganbench.training.device import execution_identity, resolve_device
+    from ganbench.training.device import execution_identity, has_compiler, resolve_device
 
     suite = apply_overrides(
         suite,
@@ -122,6 +125,9 @@ def plan(
     )
     device = resolve_device(device)
     execution = {**execution_identity(device), **suite.execution.model_dump()}
+    notes = ()
+    if execution["compiled"] and not has_compiler():
+        execution["compiled"], notes = False, (NO_COMPILER,)
     folder = Path(results) / suite.name
     cells, costs = counted(resolve(suite), store.read_costs(folder), execution, device)
     replicas = plan_replicas(suite, cells, execution)
@@ -129,7 +135,7 @@ def plan(
     statuses = {r.replica_id: found[r.replica_id] for r in replicas if r.replica_id in found}
     todo = [r for r in replicas if statuses.get(r.replica_id) not in FINISHED]
     ensembles = plan_ensembles(todo, suite.execution.width)
-    return Plan(suite, folder, device, tuple(replicas), statuses, tuple(ensembles), costs)
+    return Plan(suite, folder, device, tuple(replicas), statuses, tuple(ensembles), costs, notes)
 
 
 def estimate(planned: Plan, workers: int | None = None) -> Estimate:

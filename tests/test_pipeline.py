@@ -143,6 +143,20 @@ def test_a_plan_and_a_run_take_the_changes_of_a_suite_as_the_command_does(tmp_pa
     assert {c.network.fields["width"] for c in cells if c.network} == {4}
 
 
+def test_without_a_compiler_replicas_are_planned_eager_under_an_identity_of_their_own(
+    tmp_path: Path, monkeypatch
+) -> None:
+    compiled = suite(text=TEXT.replace("compiled = false", "compiled = true"))
+    asked = plan(compiled, results=tmp_path)
+    monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
+    without = plan(compiled, results=tmp_path)
+    eager = plan(suite(), results=tmp_path)
+    assert [r.replica_id for r in without.replicas] == [r.replica_id for r in eager.replicas]
+    assert {r.replica_id for r in without.replicas}.isdisjoint(r.replica_id for r in asked.replicas)
+    assert asked.notes == eager.notes == ()
+    assert "no C++ compiler" in without.notes[0]
+
+
 def test_a_plan_and_its_estimate_write_nothing(tmp_path: Path) -> None:
     found = estimate(plan(suite(), results=tmp_path, device="cpu"), workers=3)
     assert (found.cells, found.replicas, found.stored, found.ensembles) == (8, 24, 0, 8)

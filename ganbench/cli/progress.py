@@ -55,6 +55,8 @@ class Progressing(Watcher):
     def begin(self, plan: Plan) -> None:
         self.plan, self.statuses = plan, dict(plan.statuses)
         self.say(f"{inert(plan.suite.name)}: {opening(plan)}")
+        for note in plan.notes:
+            self.say(note)
 
     def advance(self, steps: int, label: str) -> None:
         # a worker that died repeats steps that were counted once

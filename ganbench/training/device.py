@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import time
 from pathlib import Path
 
@@ -31,6 +33,11 @@ def resolve_device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError(f'device "cuda": torch {torch.__version__} sees no CUDA device here; use --device cpu')
     return name
+
+
+def has_compiler() -> bool:
+    """Whether the C++ compiler that torch will call is there: $CXX, else the system's usual one."""
+    return shutil.which(os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")) is not None
 
 
 def execution_identity(device: str) -> dict[str, str]:
