@@ -14,9 +14,11 @@ from tiny import SUITE, ganbench, run
 
 import ganbench as package
 from ganbench import store
+from ganbench.report.wording import CURRENCIES
 from ganbench.suite import load_suite
 
 REPLICAS = 16
+FREE = "em: the forward passes of its E-steps take no gradient step and are not charged."
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -144,6 +146,7 @@ def test_evaluate_measures_stored_generators_and_repeats_what_training_measured(
     folder, _ = first
     said = ganbench(folder, "evaluate", str(folder / "results" / "tiny"), "--metric", "w1")
     assert said.exit_code == 0
+    assert said.stdout.endswith(f"Held equal for every objective: 4 {CURRENCIES['iterations']}. {FREE}\n")
     results = package.load_results(folder / "results")
     final = results[results.final & (results.metric == "w1")]
     assert final.measured_later.sum() == REPLICAS

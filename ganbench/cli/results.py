@@ -43,9 +43,10 @@ def evaluate(folder: Path, metric: str, samples: int | None, device: str) -> Non
 
     METRICS.require(metric)
     from ganbench import pipeline
-    from ganbench.report.wording import inert
+    from ganbench.report.wording import budget_sentence, inert
 
     rows = pipeline.evaluate(folder, metric, samples=samples, device=device)
+    budget = budget_sentence(rows)
     rows = rows.assign(target=rows.target.map(inert), label=rows.label.map(inert))
     found = rows.groupby(["target", "label"], sort=False)
     table = found.agg(replicas=("value", "size"), median=("value", "median"), floor=("floor", "median"), n=("n", "max"))
@@ -53,3 +54,4 @@ def evaluate(folder: Path, metric: str, samples: int | None, device: str) -> Non
     table = table.reset_index().sort_values(["target", "median"], ascending=[True, best_first])
     click.echo(f"{metric} in {rows.unit.iloc[0] or 'no unit'}: medians over the completed replicas of {folder}\n")
     click.echo(table.to_string(index=False, float_format="{:.4g}".format))
+    click.echo(f"\n{budget}")

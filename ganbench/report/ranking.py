@@ -10,6 +10,7 @@ import pandas as pd
 
 from ganbench import streams
 from ganbench.registry import did_you_mean
+from ganbench.report import wording
 from ganbench.statistics import NARROW_BELOW, bootstrap_interval, clopper_pearson, interquartile_mean
 
 REACHED = ("reached_iteration", "reached_s")
@@ -112,7 +113,8 @@ def _rank_target(results: pd.DataFrame, rank_by: str) -> pd.DataFrame:
         row |= {"objective": cell.objective.iloc[0], "baseline": bool(cell.baseline.iloc[0]), "cell_id": cell_id}
         row |= {"rank_by": rank_by, **_score(cell, costs, penalty, sign)}
         row |= {"floor": medians.get((cell_id, rank_by, "floor"), math.nan)}
-        row |= {**_counts(cell, seeds), **_reached(cell, results), **_costs(cell)}
+        row |= {**_counts(cell, seeds), **_reached(cell, results), **_costs(cell), **_budget(cell)}
+        row |= {"notes": wording.counted_notes(cell.drop_duplicates("replica_id"))}
         for name in metrics:
             row[name] = medians.get((cell_id, name, "value"), math.nan)
             row[f"{name}_floor"] = medians.get((cell_id, name, "floor"), math.nan)
@@ -182,6 +184,14 @@ def _reached(cell: pd.DataFrame, results: pd.DataFrame) -> dict[str, Any]:
 def _costs(cell: pd.DataFrame) -> dict[str, float]:
     replicas = cell.drop_duplicates("replica_id")
     return {name: float(pd.to_numeric(replicas[name]).median()) for name in COSTS}
+
+
+def _budget(cell: pd.DataFrame) -> dict[str, Any]:
+    """Currency, amount and how it is charged; nothing where nothing is trained."""
+    currency, amount = cell.budget_currency.iloc[0], cell.budget_amount.iloc[0]
+    if currency is None or not wording.spends(cell).iloc[0]:
+        return {"budget_currency": None, "budget_amount": math.nan, "charged": None}
+    return {"budget_currency": currency, "budget_amount": float(amount), "charged": wording.charging(currency)}
 
 
 def _medians(final: pd.DataFrame) -> dict[tuple[str, str, str], float]:

@@ -118,6 +118,7 @@ def _title(results: pd.DataFrame, rows: pd.DataFrame) -> str:
 
 def _sentences(results: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
     said = [wording.incomplete_sentence(ranked), wording.budget_sentence(results), *wording.rule_sentences(ranked)]
+    said += [wording.partition_sentence(final_values(results)), *wording.notes_sentences(ranked)]
     return [sentence for sentence in (*said, wording.speed_sentence(results)) if sentence]
 
 

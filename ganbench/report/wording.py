@@ -13,7 +13,8 @@ ARROWS = {"lower": "↓", "higher": "↑"}
 CURRENCIES = {
     "gradient_steps": "gradient steps of both players together; each of the k discriminator steps is charged as one",
     "generator_steps": "generator steps; discriminator steps are not charged, however many k there are",
-    "real_samples": "real samples; each of the k discriminator steps is charged its batch",
+    "real_samples": "real samples; each step that sees them is charged its batch: each of the k discriminator steps,"
+    " and the generator steps of cramer and vae",
     "seconds": "seconds, made iterations by a measured cost table; k discriminator steps are charged what they last",
     "iterations": "iterations; an iteration is charged as one, however many k discriminator steps it has",
 }
@@ -45,19 +46,57 @@ def inert(text: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
+def charging(currency: object) -> str:
+    """A budget's currency, with how discriminator steps are charged in it."""
+    return CURRENCIES.get(str(currency), inert(str(currency)))
+
+
+def spends(results: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows are of replicas that train, and so spend a budget."""
+    return ~results.baseline | (results.objective == "vae")
+
+
 def budget_sentence(results: pd.DataFrame) -> str:
-    """Which currency was held equal, and how discriminator steps were charged."""
-    trained = results[~results.baseline | (results.objective == "vae")]
+    """Which currency was held equal, and how discriminator steps and the E-step of em were charged."""
+    trained = results[spends(results)]
     budgets = trained[["budget_currency", "budget_amount"]].dropna().drop_duplicates()
-    said = [
-        f"{float(amount):,.10g} {CURRENCIES.get(currency, inert(str(currency)))}"
-        for currency, amount in budgets.itertuples(index=False, name=None)
-    ]
+    said = [f"{float(a):,.10g} {charging(currency)}" for currency, a in budgets.itertuples(index=False, name=None)]
     if not said:
         return "The files name no budget."
+    # seconds are the clock's, which runs in an E-step too
+    weighs = (trained.objective == "em").any() and (budgets.budget_currency != "seconds").any()
+    free = " em: the forward passes of its E-steps take no gradient step and are not charged." if weighs else ""
     if len(said) > 1:
-        return f"NOT held equal; the rows have different budgets: {'. '.join(said)}."
-    return f"Held equal for every objective: {said[0]}."
+        return f"NOT held equal; the rows have different budgets: {'. '.join(said)}.{free}"
+    return f"Held equal for every objective: {said[0]}.{free}"
+
+
+def counted_notes(replicas: pd.DataFrame) -> str:
+    """What the replicas of one cell note, the most frequent first, each with its number of seeds; "" for nothing."""
+    counts = replicas.notes.dropna().value_counts()
+    seeds = [f"{count} seed{'' if count == 1 else 's'}" if len(counts) > 1 else "all seeds" for count in counts]
+    return ". ".join(f"{inert(str(note))} ({n})" for note, n in zip(counts.index, seeds, strict=True))
+
+
+def notes_sentences(ranked: pd.DataFrame) -> list[str]:
+    """For each target what its baselines are, and how many components a fitted mixture has."""
+    noted = ranked[ranked.notes != ""]
+    return [
+        f"{inert(str(target))}: {' '.join(f'{inert(str(row.label))}: {row.notes}.' for row in rows.itertuples())}"
+        for target, rows in noted.groupby("target", sort=True)
+    ]
+
+
+def partition_sentence(final: pd.DataFrame) -> str:
+    """What jsd_binned can see, where it was measured."""
+    sizes = sorted(final[final.metric.str.startswith("jsd_binned", na=False)].n.unique())
+    if not sizes:
+        return ""
+    cells = " or ".join(f"{n:,} / 5 = {n // 5:,}" for n in sizes)
+    return (
+        f"jsd_binned: a lower bound, on a partition of about n / 5 cells (here {cells}), at most 64 for each mode:"
+        " it sees only part of a difference within a mode."
+    )
 
 
 def rule_sentences(ranked: pd.DataFrame) -> list[str]:

@@ -29,7 +29,7 @@ class Study:
         direction: str = "lower",
         **changes: Any,
     ) -> None:
-        """One replica; `changes` replace parts of its definition or, as budget and evaluation, of its cell."""
+        """One replica; `changes` replace parts of its definition, its cell's budget, or its notes."""
         self.count += 1
         objective = label.partition("[")[0]
         cell = {
@@ -52,7 +52,8 @@ class Study:
             Row(3000, 3000, 6000, 768_000, 1.0, name, value, "", direction, 0.06, 1000, True)
             for name, value in (values or {}).items()
         ]
-        write(self.folder, ReplicaResult({**definition, **changes}, status, rows, {"iteration_s": 4e-4}))
+        info = {"iteration_s": 4e-4, "notes": changes.pop("notes", None)}
+        write(self.folder, ReplicaResult({**definition, **changes}, status, rows, info))
 
     def measure_later(self, seed: int, metric: str, value: float, n: int) -> None:
         """What `evaluate` stores for the replica that was added as the seed-th."""
