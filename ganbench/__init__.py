@@ -18,7 +18,7 @@ _PLACES = {
     "run": "pipeline:run",
     "plan": "pipeline:plan",
     "estimate": "pipeline:estimate",
-    "evaluate": "pipeline:evaluate",
+    "evaluate": "measuring:evaluate",
     "tune": "tuning:tune",
     "load_suite": "suite:load_suite",
     "apply_overrides": "suite:apply_overrides",

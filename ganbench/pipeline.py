@@ -1,8 +1,8 @@
-"""THE file: suite -> plan -> train and measure -> store -> tables; and stored generators measured anew.
+"""THE file: suite -> plan -> train and measure -> store -> tables.
 
-Everything that the command line does is a call in this file or in `tuning.py`; torch is imported inside the calls.
+Everything that the command line does is a call here, in `measuring.py` or in `tuning.py`; torch is imported inside.
 """
-# over 250 lines: `plan` and `run` name each change that they take, which **kwargs would hide
+# a little over 250 lines: `plan` and `run` name each change that they take, which **kwargs would hide
 
 from __future__ import annotations
 
@@ -14,24 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganbench import catalogue, store
+from ganbench import store
 from ganbench.execution.machine import cores, machine
 from ganbench.planning import Ensemble, Replica, plan_ensembles, plan_replicas
-from ganbench.suite import Cell, Suite, apply_overrides, resolve
+from ganbench.suite import Suite, apply_overrides, resolve
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ganbench.execution.costs import Estimate
-    from ganbench.execution.remeasure import Kept
     from ganbench.execution.worker import Outcome
 
 NO_COMPILER = "no C++ compiler found (g++, or the one in CXX): planned eager, not compiled, as replicas of their own"
 FINISHED = ("completed", "diverged")
 WORDS = {"label": "label", "target": "target_label", "baseline": "baseline", "rank_by": "rank_by"}
 """Columns of the results that a suite chooses without changing what is trained -> their keys in a definition."""
-
-SPENT = ("iteration", "generator_steps", "gradient_steps", "real_samples", "seconds")
 
 
 @dataclass(frozen=True)
@@ -108,7 +105,7 @@ def plan(
     """What `run` would do with the same suite and changes; writes nothing.
 
     A budget in seconds is counted by the cost table of the suite's folder; what that lacks is measured, in seconds to a
-    minute, and kept by `run`. Where no compiler is found the replicas are eager, under an identity of their own, and the
+    minute, and kept by `run`. Where no compiler is found the replicas are eager, under an identity of their own; the
     plan's notes say so. Raises SuiteError, StoreError, or ValueError for a device that is not there.
     """
     from ganbench.execution.costs import counted
@@ -125,7 +122,7 @@ def plan(
     )
     device = resolve_device(device)
     execution = {**execution_identity(device), **suite.execution.model_dump()}
-    notes = ()
+    notes: tuple[str, ...] = ()
     if execution["compiled"] and not has_compiler():
         execution["compiled"], notes = False, (NO_COMPILER,)
     folder = Path(results) / suite.name
@@ -193,58 +190,6 @@ def run(
     finished = _train(planned, workers or _workers(planned), watcher)
     finished.wall_s = time.perf_counter() - began
     return finished
-
-
-def evaluate(folder: str | Path, metric: str, *, samples: int | None = None, device: str = "cpu") -> pd.DataFrame:
-    """One metric of every completed replica in a suite's folder, measured anew without training; its rows.
-
-    From the stored generators, and from baselines fitted again; `samples` defaults to those of the final evaluation,
-    whose value it then repeats. Diverged and failed replicas have none, as in training. `load_results` finds the rows
-    too, with measured_later True. Raises StoreError, ValueError for a metric that applies to no target, and ValueError
-    that lists replicas which could not be measured, after all others were.
-    """
-    from ganbench.execution.remeasure import grouped, measurable, remeasure
-    from ganbench.training.device import resolve_device
-
-    catalogue.METRICS.require(metric)
-    device = resolve_device(device)
-    kept, unmeasured = _kept(Path(folder))
-    if not kept and not unmeasured:
-        raise ValueError(f"{folder}: found no completed replica, so there is nothing to measure; run the suite first")
-    for members in grouped(measurable(kept, metric, samples)):
-        for one, rows in zip(members, remeasure(members, metric, samples, device), strict=True):
-            if isinstance(rows, str):
-                unmeasured[one.replica.replica_id] = rows
-            else:
-                store.write_measurements(folder, one.replica.replica_id, metric, [store.Row(**row) for row in rows])
-    if unmeasured:
-        listed = "; ".join(f"{replica_id}: {reason}" for replica_id, reason in unmeasured.items())
-        count = f"{len(unmeasured)} replica{' was' if len(unmeasured) == 1 else 's were'} not measured"
-        raise ValueError(f"{metric}: {count}, all others are stored: {listed}")
-    results = store.load_results(folder)
-    return results[results.measured_later & (results.metric == metric)]
-
-
-def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
-    """The completed replicas of a folder, rebuilt, and why others cannot be, by replica_id. Raises StoreError."""
-    from ganbench.execution.remeasure import Kept
-
-    kept, unknown = [], {}
-    statuses = store.stored(folder)
-    if not statuses:
-        raise store.StoreError(folder, "no stored replica here", "give a folder that `ganbench run` has written")
-    for replica_id in (name for name, status in statuses.items() if status == "completed"):
-        result = store.read(store.result_path(folder, replica_id))
-        try:
-            cell = Cell.from_definition(result.definition["cell"], target_label=result.definition["target_label"])
-        except (KeyError, ValueError) as error:
-            unknown[replica_id] = f"{result.definition['label']} cannot be rebuilt by this version: {error}"
-            continue
-        generator = {k.removeprefix("generator/"): v for k, v in result.arrays.items() if k.startswith("generator/")}
-        last = next(row for row in reversed(result.rows) if row.final)
-        spent = {name: getattr(last, name) for name in SPENT}
-        kept.append(Kept(Replica(cell, result.definition["seed"], replica_id, result.definition), generator, spent))
-    return kept, unknown
 
 
 def _workers(planned: Plan) -> int:

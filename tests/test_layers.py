@@ -25,7 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("store",),
     ("statistics",),
     ("report",),
-    ("pipeline",),
+    ("pipeline", "measuring"),
     ("tuning",),
     ("cli",),
     ("__main__",),
@@ -35,7 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 APART = ("targets", "objectives", "networks")
 """Parts of one layer that know nothing of each other."""
 
-TORCHLESS = "registry catalogue fields suite planning store statistics report pipeline cli"
+TORCHLESS = "registry catalogue fields suite planning store statistics report pipeline measuring cli"
 WITHOUT_TORCH = tuple(TORCHLESS.split(" "))
 
 

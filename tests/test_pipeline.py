@@ -18,7 +18,8 @@ from ganbench.execution import costs, probe
 from ganbench.execution.local import Finished, Task
 from ganbench.execution.remeasure import Kept, measurable
 from ganbench.execution.worker import Outcome
-from ganbench.pipeline import Run, estimate, evaluate, plan, run
+from ganbench.measuring import evaluate
+from ganbench.pipeline import Run, estimate, plan, run
 from ganbench.planning import Replica
 from ganbench.report.ranking import final_values
 from ganbench.store.costs import keep_costs, read_costs

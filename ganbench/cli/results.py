@@ -42,10 +42,10 @@ def evaluate(folder: Path, metric: str, samples: int | None, device: str) -> Non
     from ganbench.catalogue import METRICS
 
     METRICS.require(metric)
-    from ganbench import pipeline
+    from ganbench import measuring
     from ganbench.report.wording import budget_sentence, inert
 
-    rows = pipeline.evaluate(folder, metric, samples=samples, device=device)
+    rows = measuring.evaluate(folder, metric, samples=samples, device=device)
     budget = budget_sentence(rows)
     rows = rows.assign(target=rows.target.map(inert), label=rows.label.map(inert))
     found = rows.groupby(["target", "label"], sort=False)

@@ -1,0 +1,69 @@
+"""Stored generators measured anew, without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganbench import catalogue, store
+from ganbench.planning import Replica
+from ganbench.suite import Cell
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ganbench.execution.remeasure import Kept
+
+SPENT = ("iteration", "generator_steps", "gradient_steps", "real_samples", "seconds")
+
+
+def evaluate(folder: str | Path, metric: str, *, samples: int | None = None, device: str = "cpu") -> pd.DataFrame:
+    """One metric of every completed replica in a suite's folder, measured anew without training; its rows.
+
+    From the stored generators, and from baselines fitted again; `samples` defaults to those of the final evaluation,
+    whose value it then repeats. Diverged and failed replicas have none, as in training. `load_results` finds the rows
+    too, with measured_later True. Raises StoreError, ValueError for a metric that applies to no target, and ValueError
+    that lists replicas which could not be measured, after all others were.
+    """
+    from ganbench.execution.remeasure import grouped, measurable, remeasure
+    from ganbench.training.device import resolve_device
+
+    catalogue.METRICS.require(metric)
+    device = resolve_device(device)
+    kept, unmeasured = _kept(Path(folder))
+    if not kept and not unmeasured:
+        raise ValueError(f"{folder}: found no completed replica, so there is nothing to measure; run the suite first")
+    for members in grouped(measurable(kept, metric, samples)):
+        for one, rows in zip(members, remeasure(members, metric, samples, device), strict=True):
+            if isinstance(rows, str):
+                unmeasured[one.replica.replica_id] = rows
+            else:
+                store.write_measurements(folder, one.replica.replica_id, metric, [store.Row(**row) for row in rows])
+    if unmeasured:
+        listed = "; ".join(f"{replica_id}: {reason}" for replica_id, reason in unmeasured.items())
+        count = f"{len(unmeasured)} replica{' was' if len(unmeasured) == 1 else 's were'} not measured"
+        raise ValueError(f"{metric}: {count}, all others are stored: {listed}")
+    results = store.load_results(folder)
+    return results[results.measured_later & (results.metric == metric)]
+
+
+def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
+    """The completed replicas of a folder, rebuilt, and why others cannot be, by replica_id. Raises StoreError."""
+    from ganbench.execution.remeasure import Kept
+
+    kept, unknown = [], {}
+    statuses = store.stored(folder)
+    if not statuses:
+        raise store.StoreError(folder, "no stored replica here", "give a folder that `ganbench run` has written")
+    for replica_id in (name for name, status in statuses.items() if status == "completed"):
+        result = store.read(store.result_path(folder, replica_id))
+        try:
+            cell = Cell.from_definition(result.definition["cell"], target_label=result.definition["target_label"])
+        except (KeyError, ValueError) as error:
+            unknown[replica_id] = f"{result.definition['label']} cannot be rebuilt by this version: {error}"
+            continue
+        generator = {k.removeprefix("generator/"): v for k, v in result.arrays.items() if k.startswith("generator/")}
+        last = next(row for row in reversed(result.rows) if row.final)
+        spent = {name: getattr(last, name) for name in SPENT}
+        kept.append(Kept(Replica(cell, result.definition["seed"], replica_id, result.definition), generator, spent))
+    return kept, unknown
