@@ -62,6 +62,9 @@ def interruptible() -> Iterator[Stop]:
 
 
 def raised_here(error: ValueError) -> bool:
-    """Whether this package raised an error: a library's ValueError is our mistake, not the person's."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return Path(frames[-1].filename).is_relative_to(PACKAGE)
+    """Whether this package raised an error: a library's ValueError is our mistake, not the person's.
+
+    A library that leaves no frame, such as `int("x")`, fails in our line without a `raise` of ours.
+    """
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return Path(last.filename).is_relative_to(PACKAGE) and (last.line or "").startswith("raise")

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ganbench.execution.machine import peak_memory_mb, reset_peak_memory
-from ganbench.execution.measurement import measure, measure_baseline, reached, sizes
+from ganbench.execution.measurement import SNAPSHOT_SAMPLES, measure, measure_baseline, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
 from ganbench.suite import Cell
 from ganbench.training.checkpoint import CheckpointError
@@ -23,7 +23,6 @@ from ganbench.training.ensemble import Game
 from ganbench.training.loop import Lane, Training
 
 SNAPSHOTS = 10
-SNAPSHOT_SAMPLES = 500
 CHECKPOINT_S = 20.0
 """Training seconds between checkpoints, at least; each is written where training stops to be measured."""
 
