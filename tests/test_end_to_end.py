@@ -191,7 +191,15 @@ def stopped(folder: Path, number: signal.Signals) -> tuple[int, str, float]:
     """Exit code, stderr and seconds to stop of a run that got a signal once a replica was stored."""
     (folder / "tiny.toml").write_text(SUITE)
     command = [sys.executable, "-m", "ganbench", "run", "--suite", "tiny.toml", "--workers", "1", *LONGER]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # in the background of a script Ctrl-C is ignored, and a child inherits that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while process.poll() is None and not files(folder):
         time.sleep(0.005)
     process.send_signal(number)

@@ -52,7 +52,7 @@ def interruptible() -> Iterator[Stop]:
 
     def terminate(number: int, frame: FrameType | None) -> None:
         stop.exit_code = TERMINATED
-        signal.raise_signal(signal.SIGINT)
+        raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGTERM, terminate)
     try:

@@ -1,4 +1,4 @@
-"""Ctrl-C at a bad moment: held back until what must be whole is whole."""
+"""Ctrl-C and SIGTERM at a bad moment: held back until what must be whole is whole."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+HELD = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """An interrupt that comes inside is delivered at the end; outside the main thread none can come."""
-    before = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or before is None:
+    """A signal that comes inside is delivered at the end; outside the main thread none can come.
+
+    Only signals that somebody handles: one that is ignored, as Ctrl-C is in the background of a script, stays ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    came = False
-
-    def note(*_: object) -> None:
-        nonlocal came
-        came = True
-
-    signal.signal(signal.SIGINT, note)
+    before = {number: handler for number in HELD if callable(handler := signal.getsignal(number))}
+    came: list[int] = []
+    for number in before:
+        signal.signal(number, lambda number, _: came.append(number))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         if came:
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(came[0])

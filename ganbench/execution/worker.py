@@ -24,7 +24,10 @@ from ganbench.training.loop import Lane, Training
 
 SNAPSHOTS = 10
 CHECKPOINT_S = 20.0
-"""Training seconds between checkpoints, at least; each is written where training stops to be measured."""
+"""Training seconds between checkpoints, at least."""
+STRETCH_S = 2.0
+"""Training seconds between two reports of progress, about."""
+FIRST_STRETCH = 32
 
 
 @dataclass(frozen=True)
@@ -78,26 +81,35 @@ def run_ensemble(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
     for stop in sorted({*points, *snapshots}):
         if stop <= training.iteration:
             continue
-        before = training.iteration
-        training.advance(stop)
+        while training.iteration < stop:
+            # never at a stop that is not yet measured, which whoever resumes would pass over; nor with a failed
+            # replica, which whoever resumes is to measure again
+            due = training.seconds - saved_s >= CHECKPOINT_S
+            if due and not any(outcome.status == "failed" for outcome in outcomes):
+                _save(training, Path(job.checkpoint), outcomes, evaluation_s)
+                saved_s = training.seconds
+            before = training.iteration
+            training.advance(min(stop, before + _stretch(training)))
+            report(training.iteration - before)
         began = time.perf_counter()
         if stop in points:
             _evaluate(training, cells, outcomes, points.index(stop), final=stop == points[-1])
         if stop in snapshots:
             _snapshot(training, outcomes)
         evaluation_s += time.perf_counter() - began
-        failed = [outcome.status == "failed" for outcome in outcomes]
-        if all(failed):
+        if all(outcome.status == "failed" for outcome in outcomes):
             break
-        # whoever goes on from a checkpoint measures a failed replica again, so none is in it
-        if stop != points[-1] and training.seconds - saved_s >= CHECKPOINT_S and not any(failed):
-            _save(training, Path(job.checkpoint), outcomes, evaluation_s)
-            saved_s = training.seconds
-        report(stop - before)
     for lane, (cell, outcome) in enumerate(zip(cells, outcomes, strict=True)):
         if outcome.status != "failed":
             _finish(training, cell, outcome, lane, evaluation_s)
     return outcomes
+
+
+def _stretch(training: Training) -> int:
+    """Iterations of about STRETCH_S seconds; how training is cut into stretches changes none of its bits."""
+    if training.iteration == 0 or training.seconds == 0:
+        return FIRST_STRETCH
+    return max(1, int(STRETCH_S * training.iteration / training.seconds))
 
 
 def new_training(job: Job, cells: list[Cell]) -> Training:

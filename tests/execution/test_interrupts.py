@@ -7,20 +7,37 @@ import threading
 
 import pytest
 
-from ganbench.execution.interrupts import held_back
+from ganbench.execution.interrupts import HELD, held_back
 
 
-def test_an_interrupt_is_delivered_at_the_end_of_the_block():
+@pytest.fixture(autouse=True)
+def _handled():
+    """Both signals as in the command, also where these tests run in the background of a script."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in HELD}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", HELD)
+def test_a_signal_is_delivered_at_the_end_of_the_block(number):
     done = []
 
     def work():
         with held_back():
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
             done.append("the rest of the block")
 
     with pytest.raises(KeyboardInterrupt):
         work()
     assert done == ["the rest of the block"]
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with held_back():
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 def test_without_an_interrupt_the_handler_is_as_before():

@@ -28,7 +28,7 @@ network = "mlp[width=8,depth=1]"
 seeds = 3
 [budget]
 currency = "iterations"
-amount = 8
+amount = 24
 [training]
 batch = 16
 [evaluation]
@@ -38,8 +38,8 @@ final_samples = 30
 metrics = ["energy_distance", "modes_covered"]
 rank_by = "energy_distance"
 """
-STOPS = (2, 4, 6)
-"""Iterations after which a checkpoint is written: every evaluation but the last."""
+STOPS = (1, 7, 8, 13, 24)
+"""Iterations in which a run is stopped: the first and the last, before and at a snapshot, and after an evaluation."""
 
 
 class Stopped(Exception):
@@ -53,7 +53,7 @@ def job(folder: Path, objective: str) -> Job:
 
 
 def outcomes(job: Job, stop_at: int | None = None) -> list[Outcome]:
-    """What becomes of a job's replicas; stopped right after the checkpoint of an iteration."""
+    """What becomes of a job's replicas; stopped in an iteration, whose checkpoint is that of the one before."""
     done = 0
 
     def report(iterations: int) -> None:
@@ -73,8 +73,10 @@ def lasting(outcome: Outcome) -> Any:
 
 
 @pytest.fixture(autouse=True)
-def _a_checkpoint_at_every_evaluation(monkeypatch: pytest.MonkeyPatch):
+def _a_checkpoint_at_every_iteration(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(worker, "CHECKPOINT_S", 0.0)
+    monkeypatch.setattr(worker, "FIRST_STRETCH", 1)
+    monkeypatch.setattr(worker, "STRETCH_S", 0.0)
 
 
 @pytest.fixture
@@ -143,7 +145,7 @@ def test_a_training_loaded_from_a_checkpoint_goes_on_as_if_it_never_stopped(tmp_
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES.names())
-def test_a_run_stopped_after_any_checkpoint_and_resumed_is_the_run_never_stopped(tmp_path: Path, objective: str):
+def test_a_run_stopped_and_resumed_is_the_run_never_stopped(tmp_path: Path, objective: str):
     whole = outcomes(job(tmp_path / "whole", objective))
     for stop in STOPS:
         stopped = job(tmp_path / f"stopped-{stop}", objective)
@@ -154,11 +156,12 @@ def test_a_run_stopped_after_any_checkpoint_and_resumed_is_the_run_never_stopped
             assert all(np.array_equal(found.arrays[k], v) for k, v in expected.arrays.items())
 
 
-def test_a_run_stopped_at_every_checkpoint_is_the_run_never_stopped(tmp_path: Path):
+def test_a_run_stopped_in_every_iteration_is_the_run_never_stopped(tmp_path: Path):
     whole, stopped = outcomes(job(tmp_path / "whole", "em")), job(tmp_path / "stopped", "em")
-    for step in (2, 2, 2):
+    for iteration in range(1, 24):
         with pytest.raises(Stopped):
-            outcomes(stopped, _iterations_done(stopped) + step)
+            outcomes(stopped, iteration)
+        assert _iterations_done(stopped) == iteration - 1
     assert [lasting(o) for o in outcomes(stopped)] == [lasting(o) for o in whole]
 
 
