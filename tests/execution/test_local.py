@@ -90,6 +90,11 @@ def test_a_worker_ends_when_its_driver_is_killed(tmp_path: Path):
     assert _first(lambda: not _lives(worker))
 
 
+def test_a_process_whose_driver_is_gone_ends_without_waiting_for_a_report():
+    code = "from ganbench.execution.process import die_with; die_with(-1)"  # no process has this number
+    assert subprocess.run([sys.executable, "-c", code], timeout=30, check=False).returncode == 1
+
+
 def _children(pid: int) -> int | None:
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return int(found[0]) if found else None
