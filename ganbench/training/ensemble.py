@@ -55,6 +55,8 @@ class Game:
     width: int
     compiled: bool
     device: str
+    lift: str = "vmap"  # all replicas in one call, or "loop": one call for each
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "objective", _unswept(self.objective))
@@ -166,12 +168,31 @@ def lifted(game: Game, step: str, example: tuple[Any, ...]) -> Callable[..., Any
     Ready when it returns: compilation and the first call are done. Cached per process, by game and step.
     """
     if (game, step) not in _codes:
-        many = vmap(one_e_step(game) if step == "E" else one_step(game, step))
-        code = compiled(many, example) if game.compiled else many
+        one = one_e_step(game) if step == "E" else one_step(game, step)
+        if game.lift == "loop":
+            code = looped(compiled(one, lane(example, 0)) if game.compiled else one)
+        else:
+            code = compiled(vmap(one), example) if game.compiled else vmap(one)
         with torch.no_grad():
             code(*example)
         _codes[game, step] = code
     return _codes[game, step]
+
+
+def looped(one: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of one replica called for each, its nested results stacked over R: what `vmap` gives, lane by lane."""
+
+    def many(*stacked: Any) -> Any:
+        width = len(pytree.tree_leaves(stacked)[0])
+        each = [one(*lane(stacked, i)) for i in range(width)]
+        return pytree.tree_map(lambda *leaves: torch.stack(leaves), *each)
+
+    return many
+
+
+def lane(stacked: Any, i: int) -> Any:
+    """What one replica has of nested tensors that are stacked over R."""
+    return pytree.tree_map(lambda leaf: leaf[i], stacked)
 
 
 def sampler(game: Game) -> Callable[[State, dict[str, Any], Tensor, Tensor, Tensor], Tensor]:
