@@ -56,6 +56,6 @@ class Memorisation(Metric):
 
     def value(self, generated: Float[np.ndarray, "n d"], true: Float[np.ndarray, "n d"], target: Target) -> float:
         assert isinstance(target, FiniteImages)  # `inapplicable` has refused the others
-        to_training = cdist(generated, target.training_set).min(axis=1)
-        to_held_out = cdist(generated, target.held_out).min(axis=1)
+        to_training = cdist(generated, target.training_set.reshape(target.reference_limit, -1)).min(axis=1)
+        to_held_out = cdist(generated, target.held_out.reshape(target.reference_limit, -1)).min(axis=1)
         return float((to_training < to_held_out).mean() + (to_training == to_held_out).mean() / 2)

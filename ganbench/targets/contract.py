@@ -56,7 +56,7 @@ class Target:
         return None
 
     @property
-    def resolution(self) -> float:
+    def rounding(self) -> float:
         """Step to which values are rounded, in the target's units; 0 where they are continuous."""
         return 0.0
 

@@ -61,21 +61,25 @@ class TrueSamples(Fitted):
 
 @dataclass(frozen=True)
 class Gaussians(Fitted):
-    """A fitted mixture of Gaussians: `cumulative` weights (k,), `means` (k, d), covariances' `factors` (k, d, d)."""
+    """A fitted mixture of Gaussians on samples of a `shape` of d numbers.
+
+    `cumulative` weights (k,), `means` (k, d), covariances' `factors` (k, d, d).
+    """
 
     cumulative: Float[np.ndarray, " k"]
     means: Float[np.ndarray, "k d"]
     factors: Float[np.ndarray, "k d d"]
+    shape: tuple[int, ...]
     notes: str
 
-    def sample(self, rng: np.random.Generator, n: int) -> Float[np.ndarray, "n d"]:
+    def sample(self, rng: np.random.Generator, n: int) -> Float[np.ndarray, "n *d"]:
         u, z = rng.random(n), rng.standard_normal((n, self.means.shape[1]))
         # without the last edge: rounding may leave it a little under 1, and u beyond it
         component = np.searchsorted(self.cumulative[:-1], u, side="right")
         x = self.means[component]
         for k in np.unique(component):
             x[component == k] += z[component == k] @ self.factors[k].T
-        return x
+        return x.reshape(n, *self.shape)
 
 
 class Oracle(Baseline):
@@ -97,7 +101,8 @@ class Trivial(Baseline):
         x = players_data(target, seed)
         covariance = np.atleast_2d(np.cov(x, rowvar=False, ddof=0))
         factor = symmetric_root(covariance)
-        return Gaussians(np.ones(1), x.mean(axis=0)[None], factor[None], f"one Gaussian fitted to {len(x)} samples")
+        notes = f"one Gaussian fitted to {len(x)} samples"
+        return Gaussians(np.ones(1), x.mean(axis=0)[None], factor[None], target.shape, notes)
 
 
 class GaussianMixtureEM(Baseline):
@@ -117,7 +122,7 @@ class GaussianMixtureEM(Baseline):
         numbers = candidates(target.modes, len(x))
         kind = covariance_type(x.shape[1], numbers[-1], len(x))
         # a constant pixel would have variance 0 and an infinite likelihood; rounding alone varies by step²/12
-        least_variance = 1e-6 * target.scale**2 / x.shape[1] + target.resolution**2 / 12
+        least_variance = 1e-6 * target.scale**2 / x.shape[1] + target.rounding**2 / 12
         state = int(streams.generator(seed, "baseline.em").integers(2**31))
         fits = [GaussianMixture(k, covariance_type=kind, reg_covar=least_variance, random_state=state) for k in numbers]
         with warnings.catch_warnings():
@@ -129,17 +134,17 @@ class GaussianMixtureEM(Baseline):
             notes += f"; EM stopped at {best.n_iter_} iterations"
         covariances = best.covariances_ if kind == "full" else np.stack([np.diag(v) for v in best.covariances_])
         factors = np.stack([symmetric_root(c) for c in covariances])
-        return Gaussians(np.cumsum(best.weights_), best.means_, factors, notes)
+        return Gaussians(np.cumsum(best.weights_), best.means_, factors, target.shape, notes)
 
 
-def players_data(target: Target, seed: int) -> Float[np.ndarray, "N *d"]:
-    """What a baseline is fitted to, float64: 5,000 keyed samples, or the whole players' half of a finite set."""
+def players_data(target: Target, seed: int) -> Float[np.ndarray, "N d"]:
+    """What a baseline is fitted to, flat, float64: 5,000 keyed samples, or the whole players' half of a finite set."""
     if isinstance(target, FiniteImages):
-        return target.training_set
+        return target.training_set.reshape(target.reference_limit, -1)
     rng = streams.generator(seed, "baseline.data")
     u = torch.from_numpy(streams.uniform(rng, PLAYERS_SAMPLES, target.uniforms))
     z = torch.from_numpy(streams.normal(rng, PLAYERS_SAMPLES, target.normals))
-    return target.to("cpu").sample(u, z).double().numpy()
+    return target.to("cpu").sample(u, z).double().numpy().reshape(PLAYERS_SAMPLES, -1)
 
 
 def candidates(modes: int | None, samples: int) -> list[int]:

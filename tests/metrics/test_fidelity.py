@@ -38,7 +38,7 @@ def test_coverage_falls_when_the_generator_collapses_on_half_the_data():
 
 def test_coverage_does_not_reward_one_sample_repeated():
     _, true = true_pair(Digits(), 400, 0)
-    assert Coverage().measure(np.tile(true[0], (400, 1)), true, Digits()) < 0.1
+    assert Coverage().measure(np.tile(true[:1], (400, 1, 1, 1)), true, Digits()) < 0.1
 
 
 def test_copies_of_training_images_are_memorised():
@@ -61,7 +61,7 @@ def test_images_that_belong_to_neither_half_are_memorised_by_chance_only():
     # noise around the mean of both halves is as near to one as to the other; n = 400, four standard errors are .1
     digits = Digits()
     everything = np.concatenate([digits.training_set, digits.held_out])
-    noise = streams.generator(0, "test.noise").standard_normal((400, 64))
+    noise = streams.generator(0, "test.noise").standard_normal((400, 1, 8, 8))
     fresh = everything.mean(axis=0) + everything.std(axis=0) * noise
     assert Memorisation().measure(fresh, digits.held_out[:400], digits) == pytest.approx(0.5, abs=0.1)
 

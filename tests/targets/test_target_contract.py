@@ -70,7 +70,7 @@ def test_the_last_uniform_below_one_gives_a_sample(target: Target):
 def test_scale_is_the_root_mean_squared_distance_from_the_mean(target: Target):
     # 5 standard errors on each of 7 targets: false-alarm rate 4e-6
     x = target.sample(*draws(target, 20_000)).double()
-    squares = (x - x.mean(0)).square().sum(1)
+    squares = (x - x.mean(0)).square().flatten(1).sum(1)
     standard_error = float(squares.std()) / 20_000**0.5
     assert target.scale**2 == pytest.approx(float(squares.mean()), abs=5 * standard_error)
 

@@ -109,12 +109,12 @@ def test_the_oracle_of_a_finite_set_says_how_many_images_it_has():
 
 
 def test_players_data_of_a_finite_set_are_its_whole_half():
-    assert np.array_equal(players_data(Digits(), seed=5), Digits().training_set)
+    assert np.array_equal(players_data(Digits(), seed=5), Digits().training_set.reshape(898, 64))
 
 
 def test_a_mixture_draws_its_components_by_weight():
     # component 1 has weight .25: 4,000 draws, four standard errors of .0068, false-alarm rate 6e-5
-    fitted = Gaussians(np.array([0.75, 1.0]), np.array([[0.0], [1.0]]), np.zeros((2, 1, 1)), "by hand")
+    fitted = Gaussians(np.array([0.75, 1.0]), np.array([[0.0], [1.0]]), np.zeros((2, 1, 1)), (1,), "by hand")
     assert fitted.sample(rng(), 4000).mean() == pytest.approx(0.25, abs=4 * 0.0069)
 
 
