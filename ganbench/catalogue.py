@@ -43,6 +43,7 @@ TARGETS = Registry(
         "swiss-roll": "ganbench.targets.manifolds:SwissRoll",
         "moons": "ganbench.targets.manifolds:Moons",
         "digits": "ganbench.targets.images:Digits",
+        "stacked-digits": "ganbench.targets.stacked:StackedDigits",
     },
 )
 

@@ -34,10 +34,15 @@ def ranged(
     at_most: float | None = None,
     choices: tuple[str, ...] | None = None,
     unit: str = "",
+    local: bool = False,
 ) -> Any:
-    """A dataclass field with a range; `above` and `below` are exclusive."""
+    """A dataclass field with a range; `above` and `below` are exclusive.
+
+    A `local` field says where something lies on this machine and not what it is: no part of an identity.
+    """
     limits = {"above": above, "at_least": at_least, "below": below, "at_most": at_most}
-    metadata = {"limits": {k: v for k, v in limits.items() if v is not None}, "choices": choices, "unit": unit}
+    held = {k: v for k, v in limits.items() if v is not None}
+    metadata = {"limits": held, "choices": choices, "unit": unit, "local": local}
     return dataclasses.field(default=default, metadata=metadata)
 
 
@@ -56,6 +61,11 @@ def field_types(cls: type) -> dict[str, Any]:
 def swept_fields(cls: type) -> tuple[str, ...]:
     """Names of the fields that may differ between the replicas of one ensemble."""
     return tuple(name for name, hint in field_types(cls).items() if hint is Swept)
+
+
+def local_fields(cls: type) -> tuple[str, ...]:
+    """Names of the fields that say where something lies on this machine."""
+    return tuple(name for name, declared in settable(cls).items() if declared.metadata.get("local"))
 
 
 def defaults(cls: type) -> dict[str, Any]:

@@ -10,7 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganbench.fields import FieldError, Swept, build, check, defaults, describe, printable, ranged, swept_fields
+from ganbench.fields import (
+    FieldError,
+    Swept,
+    build,
+    check,
+    defaults,
+    describe,
+    local_fields,
+    printable,
+    ranged,
+    swept_fields,
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +31,7 @@ class Example:
     order: str = ranged("DG", choices=("DG", "GD"))
     weights: tuple[float, ...] = ranged((), above=0)
     normalised: bool = False
+    path: str = ranged("", local=True)
     _cache: int = dataclasses.field(default=0, init=False)
 
 
@@ -34,6 +46,19 @@ def test_an_integer_becomes_a_float_where_a_float_is_declared() -> None:
 
 def test_only_fields_declared_swept_may_differ_between_replicas() -> None:
     assert swept_fields(Example) == ("rate",)
+
+
+def test_only_fields_declared_local_say_where_something_lies() -> None:
+    assert local_fields(Example) == ("path",)
+
+
+def test_a_text_without_choices_may_be_any() -> None:
+    assert check(Example, "path", 'my "own" images/é.npz') == 'my "own" images/é.npz'
+
+
+def test_a_number_is_no_text() -> None:
+    with pytest.raises(FieldError, match=r"path: found 3 \(int\), expected a string"):
+        check(Example, "path", 3)
 
 
 def test_fields_that_a_class_keeps_for_itself_cannot_be_set() -> None:

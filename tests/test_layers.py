@@ -15,7 +15,7 @@ import ganbench
 PACKAGE = Path(ganbench.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("registry", "catalogue", "fields", "streams"),
+    ("registry", "catalogue", "fields", "folders", "streams"),
     ("suite",),
     ("planning",),
     ("targets", "objectives", "networks"),
@@ -35,7 +35,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 APART = ("targets", "objectives", "networks")
 """Parts of one layer that know nothing of each other."""
 
-TORCHLESS = "registry catalogue fields suite planning store statistics report pipeline measuring cli"
+TORCHLESS = "registry catalogue fields folders suite planning store statistics report pipeline measuring cli"
 WITHOUT_TORCH = tuple(TORCHLESS.split(" "))
 
 

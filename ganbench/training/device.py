@@ -6,16 +6,11 @@ import os
 import shutil
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
 
-
-def cache_folder() -> Path:
-    """Where compiled code is kept between runs: $GANBENCH_CACHE, else ganbench/ in the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(os.environ.get("GANBENCH_CACHE") or Path(base) / "ganbench")
+from ganbench.folders import cache_folder
 
 
 def prepare_process(threads: int) -> None:

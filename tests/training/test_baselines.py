@@ -13,6 +13,7 @@ from ganbench.metrics.modes import HighQuality, ModesCovered
 from ganbench.targets.contract import Target
 from ganbench.targets.images import Digits
 from ganbench.targets.mixtures import Gaussian1D, Grid25, Mixture, Ring8
+from ganbench.training import baselines
 from ganbench.training.baselines import (
     Baseline,
     GaussianMixtureEM,
@@ -34,8 +35,9 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 @every
 def test_a_baseline_draws_finite_samples_of_the_target_s_shape_the_same_for_the_same_seed(
-    baseline: Baseline, target: Target
+    baseline: Baseline, target: Target, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr(baselines, "PLAYERS_SAMPLES", 1000)  # to be fast: no claim here depends on their number
     first, second = (baseline.fit(target, seed=3) for _ in range(2))
     x = first.sample(rng(), 40)
     assert x.shape == (40, *target.shape)
