@@ -75,6 +75,10 @@ METRICS = Registry(
 )
 
 
+EXTRACTORS = ("classifier", "inception-v3-compat")
+"""What gives features of images: a small network trained on the target's own labels, or the Inception network."""
+
+
 @dataclass(frozen=True)
 class Derived:
     """A number that comes with each replica and is no function of its samples alone, so that no suite selects it."""
@@ -87,7 +91,7 @@ class Derived:
 
 DERIVED = {
     "reached_iteration": Derived(
-        "First iteration of three evaluations in a row with w1 at or under the suite's quality target, else infinite.",
+        "First iteration of three evaluations in a row at the suite's quality target, else infinite.",
         "iterations",
         "lower",
         "ganbench.metrics.convergence",

@@ -121,7 +121,7 @@ def plan(
         iterations=iterations,
     )
     device = resolve_device(device)
-    execution = {**execution_identity(device), **suite.execution.model_dump()}
+    execution = {**execution_identity(device), **suite.execution.on(device)}
     notes: tuple[str, ...] = ()
     if execution["compiled"] and not has_compiler():
         execution["compiled"], notes = False, (NO_COMPILER,)

@@ -122,7 +122,7 @@ def plan_replicas(suite: Suite, cells: Iterable[Cell], execution: dict[str, Any]
     replicas = []
     for cell in cells:
         science = cell.definition()
-        cell_id = digest(science)
+        cell_id = digest(cell.identity())
         executed = {**execution, "code": code_version(cell)}
         for seed in suite.seeds:
             replica_id = digest([cell_id, seed, executed])
@@ -165,7 +165,7 @@ def _affinity(cell: Cell) -> str:
     shape, target = _without_swept(cell), cell.target
     knows_target = cell.trained and cell.objective.instance.needs_target
     parts = {key: shape[key] for key in ("objective", "optimiser", "network", "latent", "batch")}
-    return digest([parts, target.definition() if knows_target else list(target.instance.shape)])
+    return digest([parts, target.identity() if knows_target else list(target.instance.shape)])
 
 
 def _shape(replica: Replica) -> str:
@@ -173,7 +173,7 @@ def _shape(replica: Replica) -> str:
 
 
 def _without_swept(cell: Cell) -> dict[str, Any]:
-    shape = cell.definition()
+    shape = cell.identity()
     for key, part in (("objective", cell.objective), ("optimiser", cell.optimiser)):
         if part is not None:
             swept = swept_fields(type(part.instance))

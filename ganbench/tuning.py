@@ -138,7 +138,7 @@ def tune(
     )
     found = contenders(suite, trials)
     run = pipeline.run(trial_suite(suite, found), results=results, device=device, workers=workers, watcher=watcher)
-    direction = METRICS.load(suite.evaluation.rank_by)().direction
+    direction = METRICS.load(suite.evaluation.rank_by).direction
     return Tuning(suite, run, found, told.scored(_values(run, found), direction), direction)
 
 

@@ -47,7 +47,7 @@ final_samples = 50
 metrics = ["sliced_w1", "kl_modes"]
 rank_by = "sliced_w1"
 """
-EXECUTION = {"compiled": False, "width": 4, "threads": 1, "code": "a"}
+EXECUTION = {"compiled": False, "width": 4, "threads": 1, "lift": "vmap", "precision": "fp32", "code": "a"}
 
 
 def suite(currency: str = "gradient_steps", amount: float = 12, text: str = TEXT) -> Suite:

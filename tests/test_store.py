@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import ganbench.store.container as container
@@ -33,6 +34,9 @@ ROW = Row(
     floor=0.06,
     n=500,
     final=False,
+    instrument="classifier tiny 98.0% 1a2b3c4d",
+    spread=0.02,
+    flag="rank-deficient",
 )
 
 
@@ -198,6 +202,16 @@ def test_missing_arrays_are_named(tmp_path: Path):
     path.with_suffix(".safetensors").unlink()
     with pytest.raises(StoreError, match=r"\.safetensors: cannot be read"):
         store.read(path)
+
+
+def test_rows_of_an_older_schema_have_what_it_lacked_at_its_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    older = pa.schema([field for field in container.ROW_SCHEMA if field.name not in ("instrument", "spread", "flag")])
+    with monkeypatch.context() as patch:
+        patch.setattr(container, "ROW_SCHEMA", older)
+        path = store.write(tmp_path, result())
+    found = store.read(path).rows[0]
+    assert (found.instrument, found.flag, math.isnan(found.spread)) == ("", "", True)
+    assert (found.value, found.n) == (ROW.value, ROW.n)
 
 
 def test_a_newer_schema_asks_for_an_upgrade(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -24,7 +24,7 @@ def cost_key(cell: Cell, execution: Mapping[str, Any]) -> str:
         "objective": _shape(cell.objective),
         "optimiser": _shape(cell.optimiser),
         "network": _shape(cell.network),
-        "target": cell.target.definition(),
+        "target": cell.target.identity(),
         "batch": cell.batch,
         "latent": cell.latent,
         "execution": {name: value for name, value in execution.items() if name != "code"},
@@ -117,11 +117,11 @@ def _game(cell: Cell) -> str:
 def _evaluated(cell: Cell) -> str:
     evaluation = cell.evaluation
     sizes = [evaluation.samples, evaluation.final_samples]
-    return digest([cell.target.definition(), list(evaluation.metrics), sizes])
+    return digest([cell.target.identity(), list(evaluation.metrics), sizes])
 
 
 def _fitted(cell: Cell) -> str:
-    return digest([cell.objective.definition(), cell.target.definition()])
+    return digest([cell.objective.definition(), cell.target.identity()])
 
 
 def _words(execution: Mapping[str, Any], workers: int) -> str:

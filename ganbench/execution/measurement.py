@@ -26,10 +26,11 @@ def measure(
     target, rows = cell.target.instance, []
     true = true_samples(target, seed, number, n)
     for name in cell.evaluation.metrics:
-        metric = METRICS.load(name)()
-        value = metric.measure(generated, true, target)
-        about = {"metric": name, "value": value, "unit": metric.unit, "direction": metric.direction}
-        rows.append({**spent, **about, "floor": floor(metric, target, n), "n": n, "final": final})
+        metric = cell.evaluation.metric(name)
+        found = metric.estimate(generated, true, target)
+        about = {"metric": name, "unit": metric.unit, "direction": metric.direction, **vars(found)}
+        about |= {"floor": floor(metric, target, n), "instrument": metric.instrument(target)}
+        rows.append({**spent, **about, "n": n, "final": final})
     return rows
 
 
@@ -60,7 +61,7 @@ def reached(cell: Cell, rows: Rows, status: str) -> Rows:
     level, name = cell.evaluation.reached, cell.evaluation.reached_metric
     if level is None or name is None or not rows:
         return []
-    sign = 1 if METRICS.load(name)().direction == "lower" else -1
+    sign = 1 if METRICS.load(name).direction == "lower" else -1
     curve = [row for row in rows if row["metric"] == name and not row["final"]]
     values = [sign * row["value"] for row in curve]
     index = first_reached([row["iteration"] for row in curve], values, sign * level)

@@ -103,11 +103,10 @@ def evaluation_s(cell: Cell) -> tuple[float, float]:
     import numpy as np
 
     from ganbench import streams
-    from ganbench.catalogue import METRICS
 
     target, evaluation = cell.target.instance, cell.evaluation
     rng, seconds = streams.generator(0, "probe"), []
-    metrics = [METRICS.load(name)() for name in evaluation.metrics]
+    metrics = [evaluation.metric(name) for name in evaluation.metrics]
     for n in (evaluation.samples, evaluation.samples, evaluation.final_samples):
         true = target.reference(rng, n)
         # one Gaussian: nearer to a generator in training than true samples are, whose transport is found faster

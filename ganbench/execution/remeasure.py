@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from ganbench import streams
-from ganbench.catalogue import METRICS
 from ganbench.execution.measurement import Rows, measure
 from ganbench.execution.worker import Job, new_training
 from ganbench.metrics.contract import NonFiniteSamples
@@ -34,7 +33,7 @@ def measurable(kept: list[Kept], metric: str, samples: int | None) -> list[Kept]
     for one in kept:
         cell = one.replica.cell
         limit = cell.target.instance.reference_limit
-        reasons[cell.target_label] = METRICS.load(metric)().inapplicable(cell.target.instance)
+        reasons[cell.target_label] = cell.evaluation.metric(metric).inapplicable(cell.target.instance)
         if samples is not None and (samples < 2 or (limit is not None and samples > limit)):
             most = f" and at most {limit}, all that {cell.target_label} holds" if limit is not None else ""
             raise ValueError(f"samples: found {samples}; expected at least 2{most}")

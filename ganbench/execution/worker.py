@@ -129,6 +129,8 @@ def new_training(job: Job, cells: list[Cell]) -> Training:
         width=width,
         compiled=job.execution["compiled"],
         device=job.device,
+        lift=job.execution["lift"],
+        precision=job.execution["precision"],
     )
     seeds = [definition["seed"] for definition in job.definitions]
     lanes = [

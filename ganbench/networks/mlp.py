@@ -32,6 +32,10 @@ class MLP:
     activation: str = ranged("relu", choices=tuple(ACTIVATIONS))
     batch_stats: bool = False
 
+    def inapplicable(self, shape: tuple[int, ...]) -> str | None:
+        """Why the network cannot be made for samples of a shape, or None where it can."""
+        return None
+
     def generator(self, latent: int, shape: tuple[int, ...]) -> nn.Module:
         """Latents (B, latent) -> samples (B, *shape)."""
         layers = self._hidden(latent, self.batch_stats)

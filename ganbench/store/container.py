@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-SCHEMA = 1
+SCHEMA = 2
 Status = Literal["completed", "diverged", "failed"]
 REMAKE = "move it away; the next run makes it anew"
 
@@ -35,7 +36,11 @@ class StoreError(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """One metric at one evaluation of one replica; `floor` is NaN where the metric has none, `n` counts samples."""
+    """One metric at one evaluation of one replica; `floor` is NaN where the metric has none, `n` counts samples.
+
+    `instrument` names what besides the formula decides the value, a feature extractor; `spread` is the value's standard
+    deviation over random parts of the samples, NaN where it has none; a value with a `flag` is shown and not ranked.
+    """
 
     iteration: int
     generator_steps: int
@@ -49,6 +54,9 @@ class Row:
     floor: float
     n: int
     final: bool
+    instrument: str = ""
+    spread: float = math.nan
+    flag: str = ""
 
 
 _ARROW = {"int": pa.int64(), "float": pa.float64(), "str": pa.string(), "bool": pa.bool_()}
@@ -77,7 +85,10 @@ class Stored:
 
     def table(self) -> pa.Table:
         """The rows, one column per field of Row."""
-        return pq.read_table(pa.BufferReader(self.content)).replace_schema_metadata(None)
+        found = pq.read_table(pa.BufferReader(self.content)).replace_schema_metadata(None)
+        for name in ROW_SCHEMA.names[len(found.column_names) :]:  # what an older schema did not have
+            found = found.append_column(ROW_SCHEMA.field(name), pa.array([getattr(Row, name)] * len(found)))
+        return found.cast(ROW_SCHEMA)
 
 
 def open_result(path: Path | str) -> Stored:

@@ -37,6 +37,12 @@ class Part:
     def definition(self) -> dict[str, Any]:
         return {"name": self.name, "fields": self.fields}
 
+    def identity(self) -> dict[str, Any]:
+        """The definition without the fields that say where something lies on this machine."""
+        declared = settable(type(self.instance))
+        fields = {name: v for name, v in self.fields.items() if not declared[name].metadata.get("local")}
+        return {"name": self.name, "fields": fields}
+
     @classmethod
     def from_definition(cls, registry: Registry, definition: dict[str, Any]) -> Part:
         """The part anew. Raises ValueError where its name, a field or a value is not known to this version."""
@@ -91,6 +97,8 @@ class Evaluation:
     """When and how the replicas of a cell are measured; `metrics` are those that apply to its target.
 
     A replica reaches its quality target where `reached_metric` is at `reached` or better; None where there is none.
+    `extractor` gives the features of metrics on images, None where no metric asks for any; `weights` is the file that
+    holds it, "" where it needs none from outside, and `weights_sha256` what the file holds.
     """
 
     times: int
@@ -99,6 +107,13 @@ class Evaluation:
     metrics: tuple[str, ...]
     reached_metric: str | None = None
     reached: float | None = None
+    extractor: str | None = None
+    weights: str = ""
+    weights_sha256: str = ""
+
+    def metric(self, name: str) -> Any:
+        """A registered metric with what it needs of this evaluation."""
+        return catalogue.METRICS.load(name).configured(self)
 
     def iterations(self, iterations: int) -> tuple[int, ...]:
         """The iterations after which a replica is measured: evenly spaced, the last one included, none twice."""
@@ -160,6 +175,14 @@ class Cell:
             "iterations": self.iterations,
             "evaluation": {**dataclasses.asdict(self.evaluation), "metrics": list(self.evaluation.metrics)},
         }
+
+    def identity(self) -> dict[str, Any]:
+        """The definition without paths: cells whose data and weights are equal are one, wherever those lie."""
+        parts = {"objective": self.objective, "target": self.target, "network": self.network}
+        named = {key: part.identity() for key, part in {**parts, "optimiser": self.optimiser}.items() if part}
+        definition = self.definition()
+        evaluation = {name: value for name, value in definition["evaluation"].items() if name != "weights"}
+        return {**definition, **named, "evaluation": evaluation}
 
     @classmethod
     def from_definition(

@@ -17,7 +17,7 @@ from ganbench.catalogue import shipped_suites
 from ganbench.fields import printable
 from ganbench.registry import did_you_mean
 from ganbench.suite.document import Document, Keys, Problem, SuiteError, parse, read
-from ganbench.suite.schema import REACHED_METRIC, Suite
+from ganbench.suite.schema import Suite
 from ganbench.suite.spec import SpecError, parse_value
 
 __all__ = ["Suite", "SuiteError", "apply_overrides", "load_suite", "parse_suite", "shipped_suites"]
@@ -139,8 +139,8 @@ def _contradictions(suite: Suite) -> Iterator[Problem]:
     if evaluation.rank_by not in evaluation.metrics:
         near = did_you_mean(evaluation.rank_by, evaluation.metrics)
         yield Problem(("evaluation", "rank_by"), f'"{evaluation.rank_by}" is not among the suite\'s metrics; {near}')
-    if evaluation.reached and REACHED_METRIC not in evaluation.metrics:
-        message = f'quality targets are levels of "{REACHED_METRIC}"; add it to the metrics or remove this table'
+    if evaluation.reached and evaluation.reached_by not in evaluation.metrics:
+        message = f'quality targets are levels of "{evaluation.reached_by}"; add it to the metrics or remove this table'
         yield Problem(("evaluation", "reached"), message)
     if lanes % LANES:
         message = f"found {suite.execution.width} x a batch of {suite.training.batch} = {lanes};"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ganbench import catalogue
@@ -13,7 +15,7 @@ from ganbench.registry import did_you_mean
 from ganbench.suite.assemble import Assembler, written_in
 from ganbench.suite.cells import Budget, Cell, Evaluation, Part, iteration_cost
 from ganbench.suite.document import Keys, Problem
-from ganbench.suite.schema import REACHED_METRIC, Suite
+from ganbench.suite.schema import Suite
 from ganbench.suite.spec import Choices, Interval, Spec, parse_spec
 
 MOST_CELLS = 10_000
@@ -68,6 +70,7 @@ class _Resolver(Assembler):
             self.pair(name, {}, ("defaults", name))
         self.check_search()
         self.check_samples(columns)
+        self.check_networks(network, columns)
         metrics = self.applicable(columns)
         if len(rows) * len(columns) > MOST_CELLS:
             self.problems.append(Problem(("objectives",), f"found more than {MOST_CELLS:,} cells; list fewer values"))
@@ -77,7 +80,7 @@ class _Resolver(Assembler):
         cells: dict[str, Cell] = {}
         for row, cell in made:
             # a budget in seconds has no iterations yet, and they are the same for twins
-            identity = json.dumps(cell.with_iterations(cell.iterations or 0).definition(), sort_keys=True)
+            identity = json.dumps(cell.with_iterations(cell.iterations or 0).identity(), sort_keys=True)
             if identity in cells:
                 self.problems.append(Problem(row.keys, f'the same cell as "{cells[identity].label}"; remove one'))
             cells[identity] = cell
@@ -137,11 +140,13 @@ class _Resolver(Assembler):
         """
         evaluation, document = self.suite.evaluation, self.suite.document
         borrowed = document.changed(("targets",)) and not document.changed(("evaluation", "metrics"))
+        settings = self.evaluation((), None)
         found: dict[str, tuple[str, ...]] = {column.label: () for column in columns}
         for metric in catalogue.METRICS.names():
             if metric not in evaluation.metrics:
                 continue
-            reasons = {c.label: catalogue.METRICS.load(metric)().inapplicable(c.target.instance) for c in columns}
+            configured = settings.metric(metric)
+            reasons = {c.label: configured.inapplicable(c.target.instance) for c in columns}
             found |= {label: (*found[label], metric) for label, reason in reasons.items() if reason is None}
             missing = [f"{label}: {reason}" for label, reason in reasons.items() if reason is not None]
             if missing and metric == evaluation.rank_by:
@@ -151,6 +156,43 @@ class _Resolver(Assembler):
                 keys = ("evaluation", "metrics", evaluation.metrics.index(metric))
                 self.problems.append(Problem(keys, f'"{metric}" applies to no target ({missing[0]}); remove it'))
         return found
+
+    def evaluation(self, metrics: tuple[str, ...], reached: float | None) -> Evaluation:
+        """The evaluation of a target's cells; the extractor is theirs where one of the metrics uses features."""
+        settings = self.suite.evaluation
+        uses = not metrics or any(catalogue.METRICS.load(name).uses_features for name in metrics)
+        return Evaluation(
+            times=settings.times,
+            samples=settings.samples,
+            final_samples=settings.final_samples,
+            metrics=metrics,
+            reached_metric=None if reached is None else settings.reached_by,
+            reached=reached,
+            extractor=settings.extractor if uses else None,
+            weights=str(Path(settings.weights).absolute()) if uses and settings.weights else "",
+            weights_sha256=self.weights_sha256() if uses else "",
+        )
+
+    def weights_sha256(self) -> str:
+        """Of the file of weights; "" where none is named. An unreadable file is a problem."""
+        path = self.suite.evaluation.weights
+        if not path:
+            return ""
+        try:
+            with open(path, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            message = f"{path}: cannot be read ({error.strerror}); give the path of the extractor's weights"
+            self.problems.append(Problem(("evaluation", "weights"), message))
+            return ""
+
+    def check_networks(self, network: Part | None, columns: list[_Column]) -> None:
+        """A network may be made for some shapes of samples only."""
+        for column in columns if network else ():
+            assert network is not None
+            reason = network.instance.inapplicable(column.target.instance.shape)
+            if reason is not None:
+                self.problems.append(Problem(("network",), f"{network.name} on {column.label}: {reason}"))
 
     def check_samples(self, columns: list[_Column]) -> None:
         """A finite target cannot give more samples than it holds."""
@@ -183,7 +225,7 @@ class _Resolver(Assembler):
                         self.problems.append(Problem(keys, error.message))
 
     def cell(self, row: _Row, column: _Column, network: Part, metrics: tuple[str, ...]) -> Cell:
-        suite, settings = self.suite, self.suite.evaluation
+        suite = self.suite
         budget = Budget(suite.budget.currency, suite.budget.amount)
         iterations: int | None = 0
         if row.optimiser is not None:
@@ -194,7 +236,6 @@ class _Resolver(Assembler):
                 self.problems.append(Problem(row.keys, f"{error} (on {column.label})"))
             except ValueError as error:
                 self.problems.append(Problem(("budget", "amount"), f"{error} ({row.label})"))
-        reached_metric = REACHED_METRIC if column.reached is not None else None
         return Cell(
             objective=row.objective,
             target=column.target,
@@ -204,9 +245,7 @@ class _Resolver(Assembler):
             latent=suite.training.latent,
             budget=budget,
             iterations=iterations,
-            evaluation=Evaluation(
-                settings.times, settings.samples, settings.final_samples, metrics, reached_metric, column.reached
-            ),
+            evaluation=self.evaluation(metrics, column.reached),
             label=row.label,
             target_label=column.label,
             baseline=row.keys[0] == "baselines",

@@ -17,10 +17,9 @@ from ganbench.suite.spec import Choices, Grid, Interval, Spec, SpecError, parse_
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 CURRENCIES = ("generator_steps", "gradient_steps", "real_samples", "seconds", "iterations")
+PRECISIONS = ("fp32", "tf32", "bf16")
+LIFTS = ("vmap", "loop")
 MOST_SEEDS = 100_000
-
-REACHED_METRIC = "w1"
-"""Convergence is defined on it, whatever a suite ranks by."""
 
 
 def _name(value: object) -> str:
@@ -94,9 +93,9 @@ def _target_label(value: object) -> str:
     return str(_spec(value, catalogue.TARGETS))
 
 
-def _currency(value: object) -> str:
-    if value not in CURRENCIES:
-        raise ValueError(f'unknown currency "{printable(value)}"; {did_you_mean(printable(value), CURRENCIES)}')
+def _choice(value: object, kind: str, known: tuple[str, ...]) -> str:
+    if value not in known:
+        raise ValueError(f'unknown {kind} "{printable(value)}"; {did_you_mean(printable(value), known)}')
     return str(value)
 
 
@@ -131,6 +130,7 @@ Optimiser = Annotated[Spec, PlainValidator(lambda v: _single(v, catalogue.OPTIMI
 Objective = Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.OBJECTIVES))]
 Searched = Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.OBJECTIVES, "*"))]
 Seeds = Annotated[tuple[int, ...], PlainValidator(_seeds)]
+Lift = Annotated[str, PlainValidator(lambda v: _choice(v, "lift", LIFTS))]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Amount = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
 
@@ -144,7 +144,7 @@ class Section(BaseModel):
 class Budget(Section):
     """What every objective may spend, in one currency."""
 
-    currency: Annotated[str, PlainValidator(_currency)]
+    currency: Annotated[str, PlainValidator(lambda v: _choice(v, "currency", CURRENCIES))]
     amount: Amount
 
 
@@ -156,15 +156,30 @@ class Training(Section):
 
 
 class Execution(Section):
-    """What can change bits: compiled or eager, replicas per ensemble, threads."""
+    """What can change bits: compiled or eager, replicas per ensemble, threads, precision, and how an ensemble runs.
+
+    `lift_cpu` and `lift_cuda` say it for each kind of device: "vmap", all replicas in one batched program, or "loop",
+    one after the other. Convolutions on a CPU are often no faster batched.
+    """
 
     compiled: bool = True
     width: Annotated[int, Field(ge=2, le=10**5)] = 8
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    precision: Annotated[str, PlainValidator(lambda v: _choice(v, "precision", PRECISIONS))] = "fp32"
+    lift_cpu: Lift = "vmap"
+    lift_cuda: Lift = "vmap"
+
+    def on(self, device: str) -> dict[str, Any]:
+        """What holds on "cpu" or "cuda", as it stands in a replica's identity."""
+        shared = self.model_dump(exclude={"lift_cpu", "lift_cuda"})
+        return {**shared, "lift": self.lift_cuda if device == "cuda" else self.lift_cpu}
 
 
 class Evaluation(Section):
-    """When and how a replica is measured; `reached` is a quality target per target, a level of w1."""
+    """When and how a replica is measured; `reached` is a quality target per target, a level of the metric `reached_by`.
+
+    `extractor` gives the features of metrics on images; `weights` is its file, where it is not ganbench's own.
+    """
 
     times: Count = 15
     samples: Annotated[int, Field(ge=2, le=10**7)] = 500
@@ -172,6 +187,9 @@ class Evaluation(Section):
     metrics: Metrics
     rank_by: Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.METRICS))]
     reached: dict[Annotated[str, PlainValidator(_target_label)], Amount] = {}
+    reached_by: Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.METRICS))] = "w1"
+    extractor: Annotated[str, PlainValidator(lambda v: _choice(v, "extractor", catalogue.EXTRACTORS))] = "classifier"
+    weights: str = ""
 
 
 class Tuning(Section):

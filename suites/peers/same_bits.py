@@ -23,7 +23,7 @@ SEED, LANE = 3, 5
 
 def trained(suite: Suite, cell: Cell, seeds: list[int], iterations: int) -> dict:
     """The state of an ensemble with these seeds in its lanes, the rest padded."""
-    execution = {**execution_identity("cpu"), **suite.execution.model_dump()}
+    execution = {**execution_identity("cpu"), **suite.execution.on("cpu")}
     one = plan_replicas(suite.model_copy(update={"seeds": (0,)}), [cell], execution)[0].definition
     job = Job(tuple({**one, "seed": seed} for seed in seeds), "cpu", "none")
     training = new_training(job, [cell] * len(seeds))

@@ -36,6 +36,7 @@ final_samples = 30
 metrics = ["energy_distance"]
 rank_by = "energy_distance"
 """
+EXECUTION = {"compiled": False, "width": 4, "threads": 1, "lift": "vmap", "precision": "fp32"}
 FAILS, ITERATIONS, POINTS = 1, 40, (10, 20, 30, 40)
 """The seed that something happens to, and when replicas are measured."""
 
@@ -43,7 +44,7 @@ FAILS, ITERATIONS, POINTS = 1, 40, (10, 20, 30, 40)
 def job(folder: Path, name: str = "minimax", iterations: int = ITERATIONS, device: str = "cpu") -> Job:
     kind = "baselines" if name in BASELINES.places else "objectives"
     suite = parse_suite(SUITE.format(kind=kind, name=name, iterations=iterations))
-    replicas = plan_replicas(suite, resolve(suite), {"compiled": False, "width": 4, "threads": 1})
+    replicas = plan_replicas(suite, resolve(suite), EXECUTION)
     return Job(tuple(r.definition for r in replicas), device, str(folder / "checkpoint"))
 
 

@@ -223,7 +223,7 @@ def test_a_definition_holds_every_field_and_no_label() -> None:
         "iterations": 30,
         "evaluation": {
             **{"times": 15, "samples": 500, "final_samples": 1000, "metrics": ["w1", "modes_covered"]},
-            **{"reached_metric": None, "reached": None},
+            **{"reached_metric": None, "reached": None, "extractor": None, "weights": "", "weights_sha256": ""},
         },
     }
 
