@@ -44,6 +44,12 @@ TARGETS = Registry(
         "moons": "ganbench.targets.manifolds:Moons",
         "digits": "ganbench.targets.images:Digits",
         "stacked-digits": "ganbench.targets.stacked:StackedDigits",
+        "images": "ganbench.targets.datasets:ImageFiles",
+        "mnist": "ganbench.targets.datasets:MNIST",
+        "stacked-mnist": "ganbench.targets.datasets:StackedMNIST",
+        "fashion-mnist": "ganbench.targets.datasets:FashionMNIST",
+        "cifar10": "ganbench.targets.datasets:CIFAR10",
+        "celeba": "ganbench.targets.datasets:CelebA",
     },
 )
 

@@ -96,6 +96,10 @@ def _show_derived(name: str, derived: catalogue.Derived) -> None:
 
 def _about(cls: type) -> dict[str, str]:
     """What a class says of itself, where it says it, with the values that its defaults give."""
+    from ganbench.fields import settable
+
+    if "sha256" in settable(cls):  # its data lie outside: an instance would look for them, or fetch them
+        return {title: text for title in ABOUT if isinstance(text := getattr(cls, title, None), str)}
     instance = cls()
     found = {title: getattr(instance, title, None) for title in ABOUT}
     if hasattr(instance, "schedule"):
@@ -112,7 +116,7 @@ def _text(value: Any) -> str:
 def _default(value: Any) -> str:
     from ganbench.fields import describe
 
-    return describe(value)
+    return describe(value) or '""'
 
 
 def _type(hint: Any) -> str:
@@ -126,7 +130,7 @@ def _type(hint: Any) -> str:
 
 def _range(metadata: Any) -> str:
     if metadata.get("choices"):
-        return " or ".join(metadata["choices"])
+        return " or ".join(choice or '""' for choice in metadata["choices"])
     limits = [f"{limit.replace('_', ' ')} {bound:g}" for limit, bound in metadata.get("limits", {}).items()]
     return " ".join(filter(None, (", ".join(limits), metadata.get("unit", ""))))
 

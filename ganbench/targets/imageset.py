@@ -15,13 +15,19 @@ class ImageSet:
 
     The first half is the players', the next, of the same size, is held out, an odd last one is in neither. So the split
     depends on nothing but the images. Equal images are neighbours in that order: at most one group of duplicates can
-    lie in both halves. `sha256` is the digest of shapes, images and labels, the same for any order that they came in.
+    lie in both halves. `sha256` is the digest of shapes, images and classes, the same for any order that they came in.
     """
 
     images: UInt8[np.ndarray, "N c h w"]
     labels: Int[np.ndarray, " N"] | None
     classes: int
     sha256: str
+
+    @property
+    def side(self) -> int:
+        """Height and width of a square image in pixels; 0 where images are not square."""
+        height, width = self.images.shape[2:]
+        return height if height == width else 0
 
     @property
     def half(self) -> int:
@@ -60,6 +66,6 @@ def image_set(images: UInt8[np.ndarray, "N c h w"], labels: Int[np.ndarray, " N"
     classes = classes[order].astype(np.int64) if classes is not None else None
     content = hashlib.sha256(repr((images.shape, len(names))).encode())
     content.update(np.ascontiguousarray(images).data)
-    if labels is not None:
-        content.update(labels[order].astype("<i8").tobytes())
+    if classes is not None:
+        content.update(classes.astype("<i8").tobytes())
     return ImageSet(images, classes, len(names), content.hexdigest())

@@ -1,0 +1,180 @@
+"""Named image sets: found in the data folder, in the cache, or fetched once from the Hugging Face hub and kept.
+
+No revision is pinned: what was fetched is known by its digest, which is part of a study's identity.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import queue
+import socket
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from ganbench.folders import cache_folder, data_folder
+from ganbench.registry import shown
+from ganbench.targets.imagefiles import load_images
+from ganbench.targets.imageset import ImageSet, image_set
+from ganbench.targets.pictures import ImageFileError, collect
+
+CONNECT_S = 1.5
+"""Seconds that the hub has to answer: offline, its own library would wait 25."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A set on the hub: its repository, columns, sizes of its splits, and the side of its squares in pixels.
+
+    Where `resize` is set, images come in another size and are kept at the side that was asked for.
+    """
+
+    repository: str
+    image: str
+    label: str | None
+    sizes: dict[str, int]
+    side: int
+    resize: bool = False
+    bundled: str = ""
+    bundled_split: str = ""
+
+    def parts(self, split: str) -> list[str]:
+        return list(self.sizes) if split == "all" else [split]
+
+
+SOURCES = {
+    "mnist": Source(
+        *("ylecun/mnist", "image", "label", {"train": 60_000, "test": 10_000}, 28),
+        bundled="mnist10k.npz",
+        bundled_split="test",
+    ),
+    "fashion-mnist": Source("zalando-datasets/fashion_mnist", "image", "label", {"train": 60_000, "test": 10_000}, 28),
+    "cifar10": Source("uoft-cs/cifar10", "img", "label", {"train": 50_000, "test": 10_000}, 32),
+    "celeba": Source(
+        "flwrlabs/celeba", "image", None, {"train": 162_770, "valid": 19_867, "test": 19_962}, 64, resize=True
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A named set with the split and the side that it was found to have."""
+
+    content: ImageSet
+    split: str
+    resolution: int
+
+
+def load_named(name: str, split: str, resolution: int) -> Found:
+    """A named set; split "" is that of the bundled file where there is one, else "train", resolution 0 the usual one.
+
+    Raises ImageFileError where it is neither there nor to be fetched, within two seconds where there is no network.
+    """
+    source = SOURCES[name]
+    resolution = resolution or source.side
+    folders = [folder for folder in (data_folder(), cache_folder() / "data") if folder is not None]
+    looked_for = []
+    if source.bundled and split in ("", source.bundled_split):
+        looked_for.append((source.bundled, source.bundled_split))
+    split = split or "train"
+    kept = f"{name}-{split}-{resolution if source.resize else source.side}.npz"
+    looked_for.append((kept, split))
+    for file, of in looked_for:
+        for folder in folders:
+            if (folder / file).is_file():
+                return Found(load_images(folder / file, resolution), of, resolution)
+    if reason := unreachable():
+        names, places = " or ".join(file for file, _ in looked_for), " and ".join(map(str, folders))
+        raise ImageFileError(
+            f"{name}: found no {names} in {places}, and cannot fetch it: {reason}. Give --data a folder with "
+            f"{looked_for[0][0]} (any .npz goes by images[path=...]), or install ganbench[images] and run once "
+            "with a network"
+        )
+    path = folders[-1] / kept
+    fetch(source, split, resolution if source.resize else 0, path)
+    return Found(load_images(path, resolution), split, resolution)
+
+
+def unreachable() -> str:
+    """Why nothing can be fetched now; "" where the hub can be."""
+    if importlib.util.find_spec("datasets") is None:
+        return 'the library "datasets" is not installed'
+    for variable in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+        if os.environ.get(variable, "").upper() in ("1", "ON", "YES", "TRUE"):
+            return f"{variable} is set"
+    hub = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
+    address = urlsplit(urllib.request.getproxies().get(urlsplit(hub).scheme) or hub)
+    host, port = address.hostname or "", address.port or (80 if address.scheme == "http" else 443)
+    answers: queue.Queue[str] = queue.Queue()
+
+    def connect() -> None:
+        try:
+            socket.create_connection((host, port), timeout=CONNECT_S).close()
+            answers.put("")
+        except OSError as error:
+            answers.put(str(error))
+
+    # in a thread that may be left behind: looking up a name has no time-out
+    threading.Thread(target=connect, daemon=True).start()
+    try:
+        answer = answers.get(timeout=CONNECT_S)
+    except queue.Empty:
+        answer = f"no answer in {CONNECT_S} s"
+    return f"{host}:{port} cannot be reached ({shown(answer)})" if answer else ""
+
+
+def fetch(source: Source, split: str, resolution: int, path: Path) -> None:
+    """Writes a set of the hub to a file, whole or not at all. Raises ImageFileError."""
+    import datasets  # lazy: an extra, and seconds of imports
+
+    labels: list[int] = []
+
+    def rows(parts: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        for part, table in parts.items():
+            for i, row in enumerate(table):
+                if source.label is not None:
+                    labels.append(int(row[source.label]))
+                yield f"{source.repository} {part} {i}", row[source.image]
+
+    try:
+        parts = {part: datasets.load_dataset(source.repository, split=part) for part in source.parts(split)}
+        for part, table in parts.items():
+            if len(table) != source.sizes[part]:
+                raise ImageFileError(
+                    f"{source.repository}: {part}: found {len(table):,} images, expected {source.sizes[part]:,}; "
+                    "the set on the hub has changed: give yours by images[path=...]"
+                )
+        images = collect(rows(parts), sum(map(len, parts.values())), resolution, path)
+    except ImageFileError:
+        raise
+    except Exception as error:  # the library raises its own, those of its transport and those of its file system
+        raise ImageFileError(
+            f"{source.repository}: the download failed ({type(error).__name__}: {shown(str(error))}); "
+            "nothing was kept: run again"
+        ) from error
+    keep(path, image_set(images, np.array(labels, dtype=np.int64) if source.label is not None else None))
+
+
+def keep(path: Path, content: ImageSet) -> None:
+    """Writes a set with its digest to a file, whole or not at all, whoever else writes it at the same time."""
+    arrays: dict[str, np.ndarray] = {"images": content.images.transpose(0, 2, 3, 1)}
+    if content.labels is not None:
+        arrays["labels"] = content.labels
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, sha256=np.array(content.sha256), **arrays)  # type: ignore[arg-type]  # no pickle is given
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
