@@ -65,5 +65,6 @@ def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
         generator = {k.removeprefix("generator/"): v for k, v in result.arrays.items() if k.startswith("generator/")}
         last = next(row for row in reversed(result.rows) if row.final)
         spent = {name: getattr(last, name) for name in SPENT}
-        kept.append(Kept(Replica(cell, result.definition["seed"], replica_id, result.definition), generator, spent))
+        replica = Replica(cell, result.definition["seed"], replica_id, result.definition, width_key="")
+        kept.append(Kept(replica, generator, spent))
     return kept, unknown

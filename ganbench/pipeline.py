@@ -2,92 +2,26 @@
 
 Everything that the command line does is a call here, in `measuring.py` or in `tuning.py`; torch is imported inside.
 """
-# a little over 250 lines: `plan` and `run` name each change that they take, which **kwargs would hide
 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganbench import store
 from ganbench.execution.machine import cores, machine
-from ganbench.planning import Ensemble, Replica, plan_ensembles, plan_replicas
+from ganbench.planning import Ensemble, narrowed, plan_ensembles, plan_replicas
+from ganbench.study import FINISHED, Plan, Run, Watcher
 from ganbench.suite import Suite, apply_overrides, resolve
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from ganbench.execution.costs import Estimate
     from ganbench.execution.worker import Outcome
 
 NO_COMPILER = "no C++ compiler found (g++, or the one in CXX): planned eager, not compiled, as replicas of their own"
-FINISHED = ("completed", "diverged")
-WORDS = {"label": "label", "target": "target_label", "baseline": "baseline", "rank_by": "rank_by"}
-"""Columns of the results that a suite chooses without changing what is trained -> their keys in a definition."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a suite asks for and what of it is still to do."""
-
-    suite: Suite
-    folder: Path
-    device: str
-    replicas: tuple[Replica, ...]
-    statuses: Mapping[str, str]  # replica_id -> status, of those of this plan that are stored
-    ensembles: tuple[Ensemble, ...]  # of the replicas that are not finished
-    costs: Mapping[str, float] = field(default_factory=dict)  # what a budget in seconds was counted by
-    notes: tuple[str, ...] = ()  # where the plan departs from its suite
-
-    @property
-    def steps(self) -> int:
-        """Gradient steps still to take, over all replicas."""
-        return sum(_steps(replica) for ensemble in self.ensembles for replica in ensemble.replicas)
-
-
-@dataclass
-class Run:
-    """What a run came to: its plan and the status of every planned replica."""
-
-    plan: Plan
-    statuses: dict[str, str] = field(default_factory=dict)
-    wall_s: float = 0.0
-
-    @property
-    def folder(self) -> Path:
-        return self.plan.folder
-
-    def counts(self) -> dict[str, int]:
-        """Status -> number of planned replicas; "missing" for those that never finished."""
-        return dict(Counter(self.statuses.get(replica.replica_id, "missing") for replica in self.plan.replicas))
-
-    def results(self) -> pd.DataFrame:
-        """The tidy results of this run's replicas, in the words of this run's suite.
-
-        A stored file keeps the words of the suite that first wrote it: its labels, what is a baseline, what ranks.
-        """
-        results = store.load_results(self.folder)
-        planned = {replica.replica_id: replica.definition for replica in self.plan.replicas}
-        found = results[results.replica_id.isin(planned)]
-        return found.assign(**{column: [planned[i][key] for i in found.replica_id] for column, key in WORDS.items()})
-
-
-class Watcher:
-    """Hears of a run's progress; the command line draws a bar with it."""
-
-    def begin(self, plan: Plan) -> None:
-        """Called once, with all that will be done."""
-
-    def advance(self, steps: int, label: str) -> None:
-        """Called when replicas have taken gradient steps together."""
-
-    def stored(self, replica: Replica, status: str) -> None:
-        """Called when a replica is in the store."""
 
 
 def plan(
@@ -109,7 +43,7 @@ def plan(
     plan's notes say so. Raises SuiteError, StoreError, or ValueError for a device that is not there.
     """
     from ganbench.execution.costs import counted
-    from ganbench.training.device import execution_identity, has_compiler, resolve_device
+    from ganbench.training.device import check_precision, execution_identity, has_compiler, resolve_device
 
     suite = apply_overrides(
         suite,
@@ -121,17 +55,19 @@ def plan(
         iterations=iterations,
     )
     device = resolve_device(device)
+    check_precision(suite.execution.precision, device)
     execution = {**execution_identity(device), **suite.execution.on(device)}
     notes: tuple[str, ...] = ()
     if execution["compiled"] and not has_compiler():
         execution["compiled"], notes = False, (NO_COMPILER,)
     folder = Path(results) / suite.name
     cells, costs = counted(resolve(suite), store.read_costs(folder), execution, device)
-    replicas = plan_replicas(suite, cells, execution)
+    replicas = plan_replicas(suite, cells, execution, store.read_widths(folder))
+    notes += narrowed(replicas, suite.execution.width)
     found = store.stored(folder)
     statuses = {r.replica_id: found[r.replica_id] for r in replicas if r.replica_id in found}
     todo = [r for r in replicas if statuses.get(r.replica_id) not in FINISHED]
-    ensembles = plan_ensembles(todo, suite.execution.width)
+    ensembles = plan_ensembles(todo)
     return Plan(suite, folder, device, tuple(replicas), statuses, tuple(ensembles), costs, notes)
 
 
@@ -185,11 +121,27 @@ def run(
     kept = store.keep_costs(planned.folder, planned.costs)
     if any(kept[key] != cost for key, cost in planned.costs.items()):
         planned = plan(planned.suite, results=results, device=device)  # another run counted first: its counts hold
+    _prepare(planned)
     watcher = watcher or Watcher()
-    watcher.begin(planned)
-    finished = _train(planned, workers or _workers(planned), watcher)
+    while True:
+        watcher.begin(planned)
+        finished, too_wide = _train(planned, workers or _workers(planned), watcher)
+        if not too_wide:
+            break
+        store.keep_widths(planned.folder, too_wide)
+        planned = plan(planned.suite, results=results, device=device)
     finished.wall_s = time.perf_counter() - began
     return finished
+
+
+def _prepare(planned: Plan) -> None:
+    """Makes ready what measuring needs and may be missing or take long, before anything is trained."""
+    cells = {ensemble.replicas[0].definition["cell_id"]: ensemble.replicas[0].cell for ensemble in planned.ensembles}
+    wanted = {
+        (cell.target, cell.evaluation.metric(name)) for cell in cells.values() for name in cell.evaluation.metrics
+    }
+    for target, metric in wanted:
+        metric.prepare(target.instance)
 
 
 def _workers(planned: Plan) -> int:
@@ -197,11 +149,13 @@ def _workers(planned: Plan) -> int:
     return 1 if planned.device == "cuda" else max(1, cores() // planned.suite.execution.threads)
 
 
-def _train(planned: Plan, workers: int, watcher: Watcher) -> Run:
+def _train(planned: Plan, workers: int, watcher: Watcher) -> tuple[Run, dict[str, int]]:
+    """The finished run, and by key the narrower width of each cell that did not fit into memory."""
     from ganbench.execution.interrupts import held_back
     from ganbench.execution.local import Finished, run_local
+    from ganbench.execution.worker import OUT_OF_MEMORY
 
-    finished = Run(planned, dict(planned.statuses))
+    finished, too_wide = Run(planned, dict(planned.statuses)), dict[str, int]()
     tasks = _tasks(planned)
     with closing(run_local(tasks, workers, planned.suite.execution.threads)) as events:
         for event in events:
@@ -209,12 +163,14 @@ def _train(planned: Plan, workers: int, watcher: Watcher) -> Run:
             if not isinstance(event, Finished):
                 cell = ensemble.replicas[0].cell
                 watcher.advance(event.iterations * cell.cost().gradient_steps * len(ensemble.replicas), cell.label)
-                continue
-            with held_back():  # replicas finish together: an interrupt between two writes would lose the others
-                _keep(finished, ensemble, event.outcomes, watcher)
-                if all(outcome.status in FINISHED for outcome in event.outcomes):  # a failed one goes on from it
-                    Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
-    return finished
+            elif event.outcomes[0].status == OUT_OF_MEMORY:
+                too_wide |= {r.width_key: r.width // 2 for r in ensemble.replicas}
+            else:
+                with held_back():  # replicas finish together: an interrupt between two writes would lose the others
+                    _keep(finished, ensemble, event.outcomes, watcher)
+                    if all(outcome.status in FINISHED for outcome in event.outcomes):  # a failed one goes on from it
+                        Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
+    return finished, too_wide
 
 
 def _tasks(planned: Plan) -> list[Any]:
@@ -237,6 +193,8 @@ def _tasks(planned: Plan) -> list[Any]:
 
 def _keep(finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: Watcher) -> None:
     for replica, outcome in zip(ensemble.replicas, outcomes, strict=True):
+        if replica.width < finished.plan.suite.execution.width:
+            outcome.info["notes"] = narrowed([replica], finished.plan.suite.execution.width)[0]
         store.write(finished.folder, _result(outcome))
         finished.statuses[replica.replica_id] = outcome.status
         watcher.stored(replica, outcome.status)
@@ -246,7 +204,3 @@ def _result(outcome: Outcome) -> store.ReplicaResult:
     rows = [store.Row(**row) for row in outcome.rows]
     info = {**machine(), **outcome.info}
     return store.ReplicaResult(outcome.definition, outcome.status, rows, info, outcome.arrays)  # type: ignore[arg-type]
-
-
-def _steps(replica: Replica) -> int:
-    return replica.cell.cost().gradient_steps * (replica.cell.iterations or 0)

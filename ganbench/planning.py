@@ -5,15 +5,17 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from ganbench import catalogue
 from ganbench.fields import swept_fields
 from ganbench.suite import Cell, Suite
+from ganbench.suite.loading import LANES
 
 PACKAGE = Path(__file__).parent
 NUMBERS = (
@@ -42,6 +44,12 @@ class Replica:
     seed: int
     replica_id: str
     definition: dict[str, Any]
+    width_key: str  # names its cell and what its suite wanted, in the table of widths that fitted into memory
+
+    @property
+    def width(self) -> int:
+        """Replicas per ensemble."""
+        return self.definition["execution"]["width"]
 
 
 @dataclass(frozen=True)
@@ -117,13 +125,19 @@ def _source(module: str, package: Path) -> Path:
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def plan_replicas(suite: Suite, cells: Iterable[Cell], execution: dict[str, Any]) -> list[Replica]:
-    """Every replica of a suite's cells under one execution, to which each cell's code is added, cell by cell."""
+def plan_replicas(
+    suite: Suite, cells: Iterable[Cell], execution: dict[str, Any], widths: Mapping[str, int] = MappingProxyType({})
+) -> list[Replica]:
+    """Every replica of a suite's cells under one execution, to which each cell's code is added, cell by cell.
+
+    `widths` holds narrower ensembles by `width_key`: a cell that once ran out of memory is planned with those.
+    """
     replicas = []
     for cell in cells:
         science = cell.definition()
         cell_id = digest(cell.identity())
-        executed = {**execution, "code": code_version(cell)}
+        width_key = digest([cell_id, execution])
+        executed = {**execution, "width": widths.get(width_key, execution["width"]), "code": code_version(cell)}
         for seed in suite.seeds:
             replica_id = digest([cell_id, seed, executed])
             definition = {
@@ -138,14 +152,29 @@ def plan_replicas(suite: Suite, cells: Iterable[Cell], execution: dict[str, Any]
                 "execution": executed,
                 "replica_id": replica_id,
             }
-            replicas.append(Replica(cell, seed, replica_id, definition))
+            replicas.append(Replica(cell, seed, replica_id, definition, width_key))
     return replicas
 
 
-def plan_ensembles(replicas: Iterable[Replica], width: int) -> list[Ensemble]:
-    """Ensembles of at most `width` replicas that differ in seed and swept numbers only; baselines by themselves.
+def narrower(width: int, batch: int) -> int | None:
+    """Half the width, or None where an ensemble of it would not keep its bits: under 2, or off the LANES."""
+    half = width // 2
+    return half if half >= 2 and half * batch % LANES == 0 else None
 
-    How replicas are grouped changes no bit of any of them: each ensemble is padded to the same width.
+
+def narrowed(replicas: Iterable[Replica], width: int) -> tuple[str, ...]:
+    """A sentence for each cell that was planned with fewer replicas per ensemble than its suite asks for."""
+    found = {r.definition["cell_id"]: r for r in replicas if r.width < width}
+    return tuple(
+        f"{r.cell.label} on {r.cell.target_label}: out of memory at width {width}, so trained at width {r.width}"
+        for r in found.values()
+    )
+
+
+def plan_ensembles(replicas: Iterable[Replica]) -> list[Ensemble]:
+    """Ensembles of replicas that differ in seed and swept numbers only; baselines by themselves.
+
+    How replicas are grouped changes no bit of any of them: each ensemble is padded to its width.
     """
     groups: dict[str, list[Replica]] = {}
     for replica in replicas:
@@ -154,8 +183,8 @@ def plan_ensembles(replicas: Iterable[Replica], width: int) -> list[Ensemble]:
     for members in groups.values():
         cell = members[0].cell
         affinity = _affinity(cell)
-        for start in range(0, len(members), width):
-            chunk = tuple(members[start : start + width])
+        for start in range(0, len(members), members[0].width):
+            chunk = tuple(members[start : start + members[0].width])
             ensembles.append(Ensemble(chunk, members[0].definition["execution"], affinity))
     return ensembles
 

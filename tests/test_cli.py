@@ -14,7 +14,7 @@ import ganbench as package
 from ganbench import catalogue
 from ganbench.cli.errors import raised_here
 from ganbench.cli.names import REGISTRIES
-from ganbench.store import SCHEMA
+from ganbench.store import SCHEMA, load_results
 from ganbench.store.container import encode
 from ganbench.suite import parse_suite, shipped_suites
 
@@ -234,3 +234,17 @@ def test_a_dry_run_shows_every_cell_of_a_grid_and_writes_nothing(tmp_path):
         ["ring8", "trivial", "4", "0", "0"],
     ]
     assert [file.name for file in tmp_path.iterdir()] == ["tiny.toml"]
+
+
+def test_a_precision_is_part_of_what_is_planned_whatever_stands_around_it(tmp_path):
+    for options in (("--precision", "bf16"), ("--precision", "bf16", "--set", "training.batch=64")):
+        result = run(tmp_path, "--seeds", "1", *options)
+        assert result.exit_code == 0, result.output
+    stored = load_results(tmp_path / "results" / "tiny")
+    assert set(stored.precision) == {"bf16"}
+
+
+def test_tf32_without_a_gpu_is_refused(tmp_path):
+    result = run(tmp_path, "--precision", "tf32", "--device", "cpu")
+    assert result.exit_code == 2
+    assert 'precision "tf32": found the device cpu' in result.output

@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("store",),
     ("statistics",),
     ("report",),
+    ("study",),
     ("pipeline", "measuring"),
     ("tuning",),
     ("cli",),
@@ -35,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 APART = ("targets", "objectives", "networks")
 """Parts of one layer that know nothing of each other."""
 
-TORCHLESS = "registry catalogue fields folders suite planning store statistics report pipeline measuring cli"
+TORCHLESS = "registry catalogue fields folders suite planning store statistics report study pipeline measuring cli"
 WITHOUT_TORCH = tuple(TORCHLESS.split(" "))
 
 

@@ -22,7 +22,7 @@ from ganbench.measuring import evaluate
 from ganbench.pipeline import Run, estimate, plan, run
 from ganbench.planning import Replica
 from ganbench.report.ranking import final_values
-from ganbench.store.costs import keep_costs, read_costs
+from ganbench.store.kept import keep_costs, read_costs
 from ganbench.suite import Suite, apply_overrides, parse_suite, resolve
 
 TEXT = """\
@@ -239,7 +239,7 @@ def test_too_few_samples_are_refused(folder: Path) -> None:
 
 def test_more_samples_than_a_finite_target_holds_are_refused() -> None:
     cell = resolve(parse_suite(TEXT.replace('"ring8", "moons"', '"digits"').replace(', "kl_modes"', "")))[0]
-    kept = Kept(Replica(cell, 0, "ab" * 10, {}), {}, {})
+    kept = Kept(Replica(cell, 0, "ab" * 10, {}, ""), {}, {})
     most = cell.target.instance.reference_limit
     assert measurable([kept], "w1", most) == [kept]
     with pytest.raises(

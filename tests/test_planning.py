@@ -29,7 +29,7 @@ final_samples = 32
 metrics = ["w1"]
 rank_by = "w1"
 """
-EXECUTION = {"compiled": False, "width": 2, "threads": 1}
+EXECUTION = {"compiled": False, "width": 4, "threads": 1}
 
 
 def cells(text: str = TEXT) -> dict[str, Cell]:
@@ -120,5 +120,5 @@ def test_a_replica_s_execution_names_its_cell_s_code():
 
 def test_cells_that_differ_in_swept_numbers_still_train_together():
     replicas = plan_replicas(parse_suite(TEXT), cells().values(), EXECUTION)
-    first = plan_ensembles(replicas, width=4)[0]
+    first = plan_ensembles(replicas)[0]
     assert {r.cell.label for r in first.replicas} == {"em", "em[temperature=2]"}

@@ -28,6 +28,11 @@ def data_folder(context: click.Context, parameter: click.Parameter, folder: Path
     return folder
 
 
+def with_precision(changes: dict[str, str], precision: str | None) -> dict[str, str]:
+    """The changes with the precision among them, where one is given."""
+    return changes if precision is None else {**changes, "execution.precision": precision}
+
+
 SET = "Any key of the suite, such as training.batch=128; repeat."
 RESULTS = click.Path(path_type=Path)
 
@@ -39,6 +44,11 @@ OPTIONS = (
     click.option("-t", "--target", "targets", multiple=True, metavar="SPEC", help="Instead of the suite's; repeat."),
     click.option("-n", "--network", metavar="SPEC", help="Instead of the suite's."),
     click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", callback=settings, help=SET),
+    click.option(
+        "--precision",
+        type=click.Choice(["fp32", "tf32", "bf16"]),
+        help="Of products and convolutions, instead of the suite's.",
+    ),
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
     click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; by default cores / threads."),
     click.option(

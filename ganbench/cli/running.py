@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganbench.cli.errors import FAILED
-from ganbench.cli.options import shared_options
+from ganbench.cli.options import shared_options, with_precision
 
 if TYPE_CHECKING:
     from ganbench.pipeline import Run
@@ -30,6 +30,7 @@ def run(
     targets: tuple[str, ...],
     network: str | None,
     changes: dict[str, str],
+    precision: str | None,
     device: str,
     workers: int | None,
     results: Path,
@@ -53,7 +54,7 @@ def run(
         objectives=objectives,
         targets=targets,
         network=network,
-        settings=changes,
+        settings=with_precision(changes, precision),
         seeds=seeds,
         iterations=iterations,
     )

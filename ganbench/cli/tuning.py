@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganbench.cli.options import shared_options
+from ganbench.cli.options import shared_options, with_precision
 from ganbench.cli.running import close
 
 
@@ -31,6 +31,7 @@ def tune(
     targets: tuple[str, ...],
     network: str | None,
     changes: dict[str, str],
+    precision: str | None,
     device: str,
     workers: int | None,
     results: Path,
@@ -55,7 +56,7 @@ def tune(
             objectives=objectives,
             targets=targets,
             network=network,
-            settings=changes,
+            settings=with_precision(changes, precision),
             seeds=seeds,
             trials=trials,
             results=results,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import platform
 import sys
@@ -11,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-LIBRARIES = ("ganbench", "scipy", "POT", "scikit-learn", "pandas")
+LIBRARIES = ("ganbench", "scipy", "POT", "scikit-learn", "pandas", "torch-fidelity")
 """Distributions whose versions are kept with each result; those of torch and numpy are part of its identity."""
 
 
@@ -63,6 +64,24 @@ def peak_memory_mb(device: str) -> float:
 
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most / 2**20 if sys.platform == "darwin" else most / 1024
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the device, or this process, could get no more memory."""
+    import torch
+
+    # torch has no class of its own for the CPU's
+    told = isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error)
+    return told or isinstance(error, MemoryError | torch.OutOfMemoryError)
+
+
+def release_memory(device: str) -> None:
+    """Gives back what nothing refers to any more."""
+    gc.collect()
+    if device == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()
 
 
 def cores() -> int:

@@ -12,9 +12,11 @@ from ganbench.catalogue import METRICS
 from ganbench.metrics.convergence import first_reached
 from ganbench.metrics.floors import floor
 from ganbench.suite import Cell
+from ganbench.targets.contract import Target
+from ganbench.targets.images import Images
 from ganbench.training.loop import true_samples
 
-SNAPSHOT_SAMPLES = 500
+SNAPSHOT_SAMPLES, SNAPSHOT_IMAGES = 500, 64
 
 Rows = list[dict[str, Any]]
 
@@ -34,6 +36,12 @@ def measure(
     return rows
 
 
+def snapshot_samples(target: Target) -> int:
+    """Samples in a snapshot: a cloud of points, or a few images; never more than the target can give."""
+    n = SNAPSHOT_IMAGES if isinstance(target, Images) else SNAPSHOT_SAMPLES
+    return n if target.reference_limit is None else min(n, target.reference_limit)
+
+
 def sizes(cell: Cell, final: bool) -> list[tuple[int, bool]]:
     """Sample sizes of an evaluation, and whether each is the final one."""
     curve = (cell.evaluation.samples, False)
@@ -50,8 +58,7 @@ def measure_baseline(cell: Cell, seed: int) -> tuple[Rows, dict[str, Any], dict[
     for n, final in sizes(cell, final=True):
         generated = fitted.sample(streams.generator(seed, f"baseline.samples.{n}"), n)
         rows += measure(cell, generated, seed, 0, n, spent, final)
-    limit = cell.target.instance.reference_limit
-    n = SNAPSHOT_SAMPLES if limit is None else min(SNAPSHOT_SAMPLES, limit)
+    n = snapshot_samples(cell.target.instance)
     snapshot = fitted.sample(streams.generator(seed, "snapshot"), n)
     return rows, info, {"snapshot/0": snapshot.astype(np.float32)}
 

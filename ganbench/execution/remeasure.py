@@ -46,10 +46,7 @@ def measurable(kept: list[Kept], metric: str, samples: int | None) -> list[Kept]
 def grouped(kept: list[Kept]) -> list[list[Kept]]:
     """Ensembles of the stored replicas, of the width under which they trained."""
     by_id = {one.replica.replica_id: one for one in kept}
-    by_width: dict[int, list[Replica]] = {}
-    for one in kept:
-        by_width.setdefault(one.replica.definition["execution"]["width"], []).append(one.replica)
-    ensembles = [e for width, replicas in by_width.items() for e in plan_ensembles(replicas, width)]
+    ensembles = plan_ensembles(one.replica for one in kept)
     return [[by_id[replica.replica_id] for replica in ensemble.replicas] for ensemble in ensembles]
 
 

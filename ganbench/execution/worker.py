@@ -14,14 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from ganbench.execution.machine import peak_memory_mb, reset_peak_memory
-from ganbench.execution.measurement import SNAPSHOT_SAMPLES, measure, measure_baseline, reached, sizes
+from ganbench.execution.machine import out_of_memory, peak_memory_mb, release_memory, reset_peak_memory
+from ganbench.execution.measurement import measure, measure_baseline, reached, sizes, snapshot_samples
 from ganbench.metrics.contract import NonFiniteSamples
+from ganbench.planning import narrower
 from ganbench.suite import Cell
 from ganbench.training.checkpoint import CheckpointError
 from ganbench.training.ensemble import Game
 from ganbench.training.loop import Lane, Training
 
+OUT_OF_MEMORY = "out of memory"
+"""Status of an ensemble that did not fit and may fit at half its width; nothing of it is stored."""
 SNAPSHOTS = 10
 CHECKPOINT_S = 20.0
 """Training seconds between checkpoints, at least."""
@@ -59,14 +62,26 @@ Report = Callable[[int], None]
 
 
 def run_job(job: Job, report: Report) -> list[Outcome]:
-    """The outcomes of a job's replicas. An error in training fails all of them, one in measuring its replica alone."""
+    """The outcomes of a job's replicas. An error in training fails all of them, one in measuring its replica alone.
+
+    Where memory runs out in training and an ensemble of half the width is possible, all have the status OUT_OF_MEMORY.
+    """
     reset_peak_memory(job.device)
+    cells = []
     try:
         cells = [Cell.from_definition(definition["cell"]) for definition in job.definitions]
         run = run_ensemble if cells[0].trained else run_baselines
         return run(job, cells, report)
     except Exception as error:  # whatever an objective or a target raises becomes a row, with its reason
-        return [_failed(definition, error) for definition in job.definitions]
+        outcomes = [_failed(definition, error) for definition in job.definitions]
+        too_wide = out_of_memory(error) and narrower(job.execution["width"], cells[0].batch) is not None
+    # outside the except block, whose traceback holds on to every tensor of the ensemble
+    release_memory(job.device)
+    if too_wide:
+        Path(job.checkpoint).unlink(missing_ok=True)
+        for outcome in outcomes:
+            outcome.status = OUT_OF_MEMORY
+    return outcomes
 
 
 def run_ensemble(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
@@ -95,7 +110,7 @@ def run_ensemble(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
         if stop in points:
             _evaluate(training, cells, outcomes, points.index(stop), final=stop == points[-1])
         if stop in snapshots:
-            _snapshot(training, outcomes)
+            _snapshot(training, cells[0], outcomes)
         evaluation_s += time.perf_counter() - began
         if all(outcome.status == "failed" for outcome in outcomes):
             break
@@ -195,8 +210,8 @@ def _spent(training: Training, cell: Cell) -> dict[str, Any]:
     }
 
 
-def _snapshot(training: Training, outcomes: list[Outcome]) -> None:
-    samples = training.samples("snapshot", 0, SNAPSHOT_SAMPLES)
+def _snapshot(training: Training, cell: Cell, outcomes: list[Outcome]) -> None:
+    samples = training.samples("snapshot", 0, snapshot_samples(cell.target.instance))
     for lane, outcome in enumerate(outcomes):
         if outcome.status != "failed":
             outcome.arrays[f"snapshot/{training.iteration}"] = samples[lane]

@@ -1,8 +1,8 @@
 """The store: immutable files of results, and the tidy table that is read from them. Needs no torch."""
 
 from ganbench.store.container import SCHEMA, Row, StoreError
-from ganbench.store.costs import keep_costs, read_costs
 from ganbench.store.frame import load_results
+from ganbench.store.kept import keep_costs, keep_widths, read_costs, read_widths
 from ganbench.store.replicas import (
     ReplicaResult,
     check_writable,
@@ -21,10 +21,12 @@ __all__ = [
     "StoreError",
     "check_writable",
     "keep_costs",
+    "keep_widths",
     "load_results",
     "read",
     "read_arrays",
     "read_costs",
+    "read_widths",
     "result_path",
     "stored",
     "write",

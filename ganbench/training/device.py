@@ -30,6 +30,12 @@ def resolve_device(name: str) -> str:
     return name
 
 
+def check_precision(precision: str, device: str) -> None:
+    """Raises ValueError where a device cannot compute in a precision: tf32 is one of NVIDIA's tensor cores."""
+    if precision == "tf32" and device != "cuda":
+        raise ValueError(f'precision "tf32": found the device {device}, expected a CUDA device; use fp32 or bf16')
+
+
 def has_compiler() -> bool:
     """Whether the C++ compiler that torch will call is there: $CXX, else the system's usual one."""
     return shutil.which(os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")) is not None
@@ -43,7 +49,6 @@ def execution_identity(device: str) -> dict[str, str]:
         "numpy": np.__version__,
         "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "instructions": "cuda" if on_gpu else torch.backends.cpu.get_cpu_capability(),
-        "precision": "fp32",
     }
 
 

@@ -1,0 +1,83 @@
+"""What a suite asks for, what is stored of it, and what a run came to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ganbench import store
+from ganbench.planning import Ensemble, Replica
+from ganbench.suite import Suite
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FINISHED = ("completed", "diverged")
+WORDS = {"label": "label", "target": "target_label", "baseline": "baseline", "rank_by": "rank_by"}
+"""Columns of the results that a suite chooses without changing what is trained -> their keys in a definition."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a suite asks for and what of it is still to do."""
+
+    suite: Suite
+    folder: Path
+    device: str
+    replicas: tuple[Replica, ...]
+    statuses: Mapping[str, str]  # replica_id -> status, of those of this plan that are stored
+    ensembles: tuple[Ensemble, ...]  # of the replicas that are not finished
+    costs: Mapping[str, float] = field(default_factory=dict)  # what a budget in seconds was counted by
+    notes: tuple[str, ...] = ()  # where the plan departs from its suite
+
+    @property
+    def steps(self) -> int:
+        """Gradient steps still to take, over all replicas."""
+        return sum(_steps(replica) for ensemble in self.ensembles for replica in ensemble.replicas)
+
+
+@dataclass
+class Run:
+    """What a run came to: its plan and the status of every planned replica."""
+
+    plan: Plan
+    statuses: dict[str, str] = field(default_factory=dict)
+    wall_s: float = 0.0
+
+    @property
+    def folder(self) -> Path:
+        return self.plan.folder
+
+    def counts(self) -> dict[str, int]:
+        """Status -> number of planned replicas; "missing" for those that never finished."""
+        return dict(Counter(self.statuses.get(replica.replica_id, "missing") for replica in self.plan.replicas))
+
+    def results(self) -> pd.DataFrame:
+        """The tidy results of this run's replicas, in the words of this run's suite.
+
+        A stored file keeps the words of the suite that first wrote it: its labels, what is a baseline, what ranks.
+        """
+        results = store.load_results(self.folder)
+        planned = {replica.replica_id: replica.definition for replica in self.plan.replicas}
+        found = results[results.replica_id.isin(planned)]
+        return found.assign(**{column: [planned[i][key] for i in found.replica_id] for column, key in WORDS.items()})
+
+
+class Watcher:
+    """Hears of a run's progress; the command line draws a bar with it."""
+
+    def begin(self, plan: Plan) -> None:
+        """Called with all that will be done, and again where memory ran out and cells were planned anew."""
+
+    def advance(self, steps: int, label: str) -> None:
+        """Called when replicas have taken gradient steps together."""
+
+    def stored(self, replica: Replica, status: str) -> None:
+        """Called when a replica is in the store."""
+
+
+def _steps(replica: Replica) -> int:
+    return replica.cell.cost().gradient_steps * (replica.cell.iterations or 0)
