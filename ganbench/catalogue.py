@@ -53,7 +53,14 @@ TARGETS = Registry(
     },
 )
 
-NETWORKS = Registry("network", {"mlp": "ganbench.networks.mlp:MLP"})
+NETWORKS = Registry(
+    "network",
+    {
+        "mlp": "ganbench.networks.mlp:MLP",
+        "conv": "ganbench.networks.conv:Conv",
+        "resnet": "ganbench.networks.conv:ResNet",
+    },
+)
 
 OPTIMISERS = Registry(
     "optimiser",
@@ -75,8 +82,15 @@ METRICS = Registry(
         "modes_covered": "ganbench.metrics.modes:ModesCovered",
         "modes_touched": "ganbench.metrics.modes:ModesTouched",
         "high_quality": "ganbench.metrics.modes:HighQuality",
-        "coverage": "ganbench.metrics.fidelity:Coverage",
-        "memorisation": "ganbench.metrics.fidelity:Memorisation",
+        "kl_uniform": "ganbench.metrics.modes:KLUniform",
+        "fid": "ganbench.metrics.fidelity:FID",
+        "fid_infinity": "ganbench.metrics.fidelity:FIDInfinity",
+        "kid": "ganbench.metrics.fidelity:KID",
+        "precision": "ganbench.metrics.fidelity:Precision",
+        "recall": "ganbench.metrics.fidelity:Recall",
+        "inception_score": "ganbench.metrics.fidelity:InceptionScore",
+        "coverage": "ganbench.metrics.neighbours:Coverage",
+        "memorisation": "ganbench.metrics.neighbours:Memorisation",
     },
 )
 

@@ -33,7 +33,7 @@ EPOCHS, FEWEST_SEEN, MOST_SEEN = 10, 40_000, 300_000
 
 
 class Network(nn.Module):
-    """Images (n, c, h, w) of 0 to 255 -> features (n, 64) and logits (n, classes).
+    """Images (n, c, h, w) of 0 to 255 -> features (n, 64) of mean square 1 and logits (n, classes).
 
     Convolutions of stride 2 down to 4x4 or less, one linear layer to the features, one to the logits. The features are
     taken before their rectifier: behind it many would be zero for all images, and their covariance singular.
@@ -72,6 +72,7 @@ def trained_network(
     with _alone():
         _initialise(network)
         _train(network, images[training], labels[training])
+        _rescale(network, images[training])
         return network, _accuracy(network, images[held_out], labels[held_out])
 
 
@@ -119,6 +120,19 @@ def _train(network: Network, images: UInt8[np.ndarray, "N c h w"], labels: Int[n
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
+
+
+def _rescale(network: Network, images: UInt8[np.ndarray, "N c h w"]) -> None:
+    """Divides the features so that their mean square is 1, and multiplies the head: no logit changes.
+
+    Else their scale, an accident of training, would decide whether a polynomial kernel sees more than its top degree.
+    """
+    with torch.no_grad():
+        squares = [network(torch.from_numpy(images[i : i + 256]))[0].square().sum() for i in range(0, len(images), 256)]
+        scale = math.sqrt(float(torch.stack(squares).sum()) / (len(images) * FEATURES))
+        for weights in network.features.parameters():
+            weights.div_(scale)
+        network.head.get_parameter("weight").mul_(scale)
 
 
 def _shifted(

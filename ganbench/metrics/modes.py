@@ -1,4 +1,7 @@
-"""Which modes of a mixture the generator found, how evenly, and how many of its samples lie in none."""
+"""Which modes the generator found, how evenly, and how many of its samples lie in none.
+
+The modes of a mixture are its centres; those of labelled images are their classes, which a classifier names.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,22 @@ import math
 from typing import ClassVar, Literal
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from scipy.spatial.distance import cdist
 from scipy.special import xlogy
 from scipy.stats import chi2
 
+from ganbench.metrics import features
 from ganbench.metrics.contract import Metric
 from ganbench.targets.contract import Target
+from ganbench.targets.images import Images, pixels
 from ganbench.targets.mixtures import GaussianMixture
 
 HIGH_QUALITY_MASS = -math.expm1(-4.5)
 """Share of a mode within the high-quality radius, .98889: in the plane that radius is 3 standard deviations."""
 
 COVERED_SHARE = 0.05
-"""A mode counts as covered from this share of its expected number of high-quality samples on."""
+"""A mode counts as covered from this share of its expected number of samples on."""
 
 
 def high_quality_radius(target: GaussianMixture) -> float:
@@ -33,6 +38,12 @@ def high_quality_counts(samples: Float[np.ndarray, "n d"], target: GaussianMixtu
     nearest = distances.argmin(axis=1)
     inside = distances[np.arange(len(samples)), nearest] < high_quality_radius(target)
     return np.bincount(nearest[inside], minlength=target.modes)
+
+
+def classified_counts(images: UInt8[np.ndarray, "n c h w"], target: Images) -> Int[np.ndarray, " modes"]:
+    """Images of each mode, by the classes that the target's classifier names."""
+    modes = target.mode_of(features.extractor(target)(images).classes)
+    return np.bincount(modes, minlength=target.modes or 0)
 
 
 class HighQuality(Metric):
@@ -54,9 +65,14 @@ class HighQuality(Metric):
 
 
 class ModeMetric(Metric):
-    """A number about the counts of high-quality samples per mode; subclasses give `of_counts`."""
+    """A number about the counts of samples per mode; subclasses give `of_counts`.
+
+    Of a mixture only high-quality samples count, of labelled images all: each has the mode that the classifier names.
+    """
 
     def inapplicable(self, target: Target) -> str | None:
+        if isinstance(target, Images):
+            return features.inapplicable(target)
         if not isinstance(target, GaussianMixture):
             return "the target has no known mode centres"
         if target.modes == 1:
@@ -68,18 +84,30 @@ class ModeMetric(Metric):
             )
         return None
 
-    def value(self, generated: Float[np.ndarray, "n d"], true: Float[np.ndarray, "n d"], target: Target) -> float:
-        assert isinstance(target, GaussianMixture)  # `inapplicable` has refused the others
-        probabilities = target.probabilities.cpu().numpy()
-        return self.of_counts(high_quality_counts(generated, target), probabilities, len(generated))
+    def instrument(self, target: Target) -> str:
+        return features.extractor(target).instrument if isinstance(target, Images) else ""
 
-    def of_counts(self, counts: Int[np.ndarray, " modes"], probabilities: Float[np.ndarray, " modes"], n: int) -> float:
-        """The value from the high-quality samples of each mode among n samples."""
+    def prepare(self, target: Target) -> None:
+        self.instrument(target)
+
+    def value(self, generated: Float[np.ndarray, "n d"], true: Float[np.ndarray, "n d"], target: Target) -> float:
+        if isinstance(target, Images):
+            assert target.mode_probabilities is not None  # `inapplicable` has refused the others
+            counts = classified_counts(pixels(generated.reshape(-1, *target.image_shape)), target)
+            return self.of_counts(counts, target.mode_probabilities, len(generated))
+        assert isinstance(target, GaussianMixture)  # `inapplicable` has refused the others
+        counts, probabilities = high_quality_counts(generated, target), target.probabilities.cpu().numpy()
+        return self.of_counts(counts, probabilities, len(generated) * HIGH_QUALITY_MASS)
+
+    def of_counts(
+        self, counts: Int[np.ndarray, " modes"], probabilities: Float[np.ndarray, " modes"], expected: float
+    ) -> float:
+        """The value from the samples of each mode; a perfect fit would have `expected` in all of them together."""
         raise NotImplementedError  # the contract of this base: every metric on counts states it
 
 
 class ModesCovered(ModeMetric):
-    """Number of modes that hold at least .05 of their expected high-quality samples; all of them is a perfect fit.
+    """Number of modes that hold at least .05 of their expected samples; all of them is a perfect fit.
 
     The threshold keeps a few stray samples, such as those of one Gaussian fitted to the data, from counting as a mode.
     """
@@ -88,14 +116,15 @@ class ModesCovered(ModeMetric):
     direction: ClassVar[Literal["lower", "higher"]] = "higher"
     source: ClassVar[str] = "Srivastava et al. 2017 (VEEGAN), arXiv:1705.07761, with a threshold"
 
-    def of_counts(self, counts: Int[np.ndarray, " modes"], probabilities: Float[np.ndarray, " modes"], n: int) -> float:
-        expected = n * probabilities * HIGH_QUALITY_MASS
+    def of_counts(
+        self, counts: Int[np.ndarray, " modes"], probabilities: Float[np.ndarray, " modes"], expected: float
+    ) -> float:
         # one sample at least: with few samples and many modes the threshold falls under one
-        return float(((counts >= COVERED_SHARE * expected) & (counts > 0)).sum())
+        return float(((counts >= COVERED_SHARE * expected * probabilities) & (counts > 0)).sum())
 
 
 class ModesTouched(ModeMetric):
-    """Number of modes that hold at least one high-quality sample, the published rule; all of them is a perfect fit.
+    """Number of modes that hold at least one sample, the published rule; all of them is a perfect fit.
 
     Grows with n by itself: the trivial baseline touches most modes.
     """
@@ -104,12 +133,14 @@ class ModesTouched(ModeMetric):
     direction: ClassVar[Literal["lower", "higher"]] = "higher"
     source: ClassVar[str] = "Lin et al. 2018 (PacGAN), arXiv:1712.04086"
 
-    def of_counts(self, counts: Int[np.ndarray, " modes"], probabilities: Float[np.ndarray, " modes"], n: int) -> float:
+    def of_counts(
+        self, counts: Int[np.ndarray, " modes"], probabilities: Float[np.ndarray, " modes"], expected: float
+    ) -> float:
         return float((counts > 0).sum())
 
 
 class KLModes(ModeMetric):
-    """KL(generated || target) over modes, high-quality samples only, in nats; 0 is a perfect fit.
+    """KL(generated || target) over modes, in nats; 0 is a perfect fit.
 
     About (modes - 1) / 2n on true samples. One of k equal modes alone gives log k. Infinite where no sample is of high
     quality: such a generator names no mode at all, and must not rank above one that names a single mode.
@@ -119,8 +150,33 @@ class KLModes(ModeMetric):
     direction: ClassVar[Literal["lower", "higher"]] = "lower"
     source: ClassVar[str] = "Lin et al. 2018 (PacGAN), arXiv:1712.04086, reverse KL"
 
-    def of_counts(self, counts: Int[np.ndarray, " modes"], probabilities: Float[np.ndarray, " modes"], n: int) -> float:
+    def of_counts(
+        self, counts: Int[np.ndarray, " modes"], probabilities: Float[np.ndarray, " modes"], expected: float
+    ) -> float:
         if counts.sum() == 0:
             return math.inf
         shares = counts / counts.sum()
         return float(xlogy(shares, shares / probabilities).sum())
+
+
+class KLUniform(ModeMetric):
+    """KL(generated || uniform) over the modes of labelled images, in nats; 0 where all modes are equally frequent.
+
+    The protocol of stacked digits. A perfect fit has the divergence of the data's own frequencies, and about
+    (modes - 1) / 2n more. Compare at equal n only.
+    """
+
+    unit: ClassVar[str] = "nats"
+    direction: ClassVar[Literal["lower", "higher"]] = "lower"
+    source: ClassVar[str] = "Srivastava et al. 2017 (VEEGAN), arXiv:1705.07761, and Lin et al. 2018 (PacGAN)"
+
+    def inapplicable(self, target: Target) -> str | None:
+        if isinstance(target, GaussianMixture):
+            return "kl_modes compares with the mixture's own weights"
+        return super().inapplicable(target)
+
+    def of_counts(
+        self, counts: Int[np.ndarray, " modes"], probabilities: Float[np.ndarray, " modes"], expected: float
+    ) -> float:
+        shares = counts / counts.sum()
+        return float(xlogy(shares, shares * len(counts)).sum())

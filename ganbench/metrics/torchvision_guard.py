@@ -24,6 +24,11 @@ def import_torch_fidelity() -> ModuleType:
     return importlib.import_module("torch_fidelity")
 
 
+def part(name: str) -> ModuleType:
+    """A module inside torch_fidelity."""
+    return importlib.import_module(f"{import_torch_fidelity().__name__}.{name}")
+
+
 def guarded_import(name: str) -> ModuleType:
     """A module of torchvision, imported again with its operators declared where they are missing."""
     try:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ganbench import streams
 from ganbench.metrics.floors import true_pair
 from ganbench.metrics.modes import (
+    HIGH_QUALITY_MASS,
     HighQuality,
     KLModes,
     ModeMetric,
@@ -85,7 +86,8 @@ def test_kl_by_hand_with_unequal_weights():
 
 def test_a_mode_is_covered_from_a_twentieth_of_its_expected_samples_on():
     # 800 samples: 100 per mode, 98.889 of high quality, of which .05 are 4.94
-    assert ModesCovered().of_counts(np.array([4, 5, 0, 98, 99, 100, 101, 200]), EVEN, 800) == 6
+    expected = 800 * HIGH_QUALITY_MASS
+    assert ModesCovered().of_counts(np.array([4, 5, 0, 98, 99, 100, 101, 200]), EVEN, expected) == 6
 
 
 def test_an_empty_mode_is_not_covered_even_where_the_threshold_is_under_one_sample():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganbench import streams
-from ganbench.metrics.fidelity import Coverage, Memorisation
+from ganbench.metrics.neighbours import Coverage, Memorisation
 from ganbench.metrics.floors import floor, true_pair
 from ganbench.targets.images import Digits
 from ganbench.targets.manifolds import Moons, SwissRoll
