@@ -59,6 +59,7 @@ class MLP:
 class BatchStats(nn.Module):
     """Batch normalisation without running state: statistics of the first `reference` rows, of all rows where that is 0.
 
+    The last axis holds the units or channels; the statistics of a channel are over all its pixels.
     Source: Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 1.
     """
 
@@ -68,7 +69,7 @@ class BatchStats(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
         self.reference = 0
 
-    def forward(self, v: Float[Tensor, "B width"]) -> Float[Tensor, "B width"]:
+    def forward(self, v: Float[Tensor, "B *pixels width"]) -> Float[Tensor, "B *pixels width"]:
         rows = v[: self.reference] if self.reference else v
-        variance, centre = torch.var_mean(rows, dim=0, correction=0)
+        variance, centre = torch.var_mean(rows.flatten(0, -2), dim=0, correction=0)
         return (v - centre) * (variance + 1e-5).rsqrt() * self.gain + self.bias
