@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import ClassVar
@@ -16,6 +17,12 @@ from ganbench.targets.images import FiniteImages
 
 PLAYERS_SAMPLES = 5000
 """Keyed samples that a baseline is fitted to; of a finite set it sees the whole players' half instead."""
+
+MOST_VALUES = 2**26
+"""Numbers in the data of a fit, half a gigabyte: of a larger half a baseline sees so many images, chosen by seed."""
+
+MOST_PRODUCTS = 2**30
+"""Components times samples times dimensions of a candidate of gmm-em: one iteration of EM then takes about a second."""
 
 MODES_OF_A_MANIFOLD = 16
 """Modes that gmm-em assumes where a target has none to count."""
@@ -63,20 +70,23 @@ class TrueSamples(Fitted):
 class Gaussians(Fitted):
     """A fitted mixture of Gaussians on samples of a `shape` of d numbers.
 
-    `cumulative` weights (k,), `means` (k, d), covariances' `factors` (k, d, d).
+    `cumulative` weights (k,), `means` (k, d). A covariance is F Fᵀ with its F of `factors` (k, d, m), or diagonal with
+    the standard deviations (k, d).
     """
 
     cumulative: Float[np.ndarray, " k"]
     means: Float[np.ndarray, "k d"]
-    factors: Float[np.ndarray, "k d d"]
+    factors: Float[np.ndarray, "k d m"] | Float[np.ndarray, "k d"]
     shape: tuple[int, ...]
     notes: str
 
     def sample(self, rng: np.random.Generator, n: int) -> Float[np.ndarray, "n *d"]:
-        u, z = rng.random(n), rng.standard_normal((n, self.means.shape[1]))
+        u, z = rng.random(n), rng.standard_normal((n, self.factors.shape[-1]))
         # without the last edge: rounding may leave it a little under 1, and u beyond it
         component = np.searchsorted(self.cumulative[:-1], u, side="right")
         x = self.means[component]
+        if self.factors.ndim == 2:
+            return (x + z * self.factors[component]).reshape(n, *self.shape)
         for k in np.unique(component):
             x[component == k] += z[component == k] @ self.factors[k].T
         return x.reshape(n, *self.shape)
@@ -99,8 +109,10 @@ class Trivial(Baseline):
 
     def fit(self, target: Target, seed: int) -> Gaussians:
         x = players_data(target, seed)
-        covariance = np.atleast_2d(np.cov(x, rowvar=False, ddof=0))
-        factor = symmetric_root(covariance)
+        if x.shape[1] > len(x):  # the centred data are a factor themselves, and smaller than the covariance
+            factor = (x - x.mean(axis=0)).T / math.sqrt(len(x))
+        else:
+            factor = symmetric_root(np.atleast_2d(np.cov(x, rowvar=False, ddof=0)))
         notes = f"one Gaussian fitted to {len(x)} samples"
         return Gaussians(np.ones(1), x.mean(axis=0)[None], factor[None], target.shape, notes)
 
@@ -109,7 +121,7 @@ class GaussianMixtureEM(Baseline):
     """A Gaussian mixture fitted by classical EM, its number of components by BIC up to twice the target's modes.
 
     Candidates are the powers of two up to there, the number of modes and its double, as far as each component has ten
-    samples; a manifold counts as 16 modes.
+    samples and EM ends within a minute or so; a manifold counts as 16 modes.
     Covariances are full where the data hold ten samples per free number of the largest candidate, else diagonal.
     """
 
@@ -119,7 +131,7 @@ class GaussianMixtureEM(Baseline):
         from sklearn.mixture import GaussianMixture  # lazy: a second of imports that no other row needs
 
         x = players_data(target, seed)
-        numbers = candidates(target.modes, len(x))
+        numbers = candidates(target.modes, *x.shape)
         kind = covariance_type(x.shape[1], numbers[-1], len(x))
         # a constant pixel would have variance 0 and an infinite likelihood; rounding alone varies by step²/12
         least_variance = 1e-6 * target.scale**2 / x.shape[1] + target.rounding**2 / 12
@@ -132,26 +144,30 @@ class GaussianMixtureEM(Baseline):
         notes = f"{components} by BIC of {', '.join(map(str, numbers))}; {kind} covariance"
         if not best.converged_:
             notes += f"; EM stopped at {best.n_iter_} iterations"
-        covariances = best.covariances_ if kind == "full" else np.stack([np.diag(v) for v in best.covariances_])
-        factors = np.stack([symmetric_root(c) for c in covariances])
+        full = kind == "full"
+        factors = np.stack([symmetric_root(c) for c in best.covariances_]) if full else np.sqrt(best.covariances_)
         return Gaussians(np.cumsum(best.weights_), best.means_, factors, target.shape, notes)
 
 
 def players_data(target: Target, seed: int) -> Float[np.ndarray, "N d"]:
     """What a baseline is fitted to, flat, float64: 5,000 keyed samples, or the whole players' half of a finite set."""
     if isinstance(target, FiniteImages):
-        return target.training_set.reshape(target.reference_limit, -1)
+        n = min(target.reference_limit, MOST_VALUES // math.prod(target.shape))
+        whole = n == target.reference_limit
+        x = target.training_set if whole else target.oracle(streams.generator(seed, "baseline.data"), n)
+        return x.reshape(n, -1)
     rng = streams.generator(seed, "baseline.data")
     u = torch.from_numpy(streams.uniform(rng, PLAYERS_SAMPLES, target.uniforms))
     z = torch.from_numpy(streams.normal(rng, PLAYERS_SAMPLES, target.normals))
     return target.to("cpu").sample(u, z).double().numpy().reshape(PLAYERS_SAMPLES, -1)
 
 
-def candidates(modes: int | None, samples: int) -> list[int]:
+def candidates(modes: int | None, samples: int, dimension: int) -> list[int]:
     """Numbers of components that BIC chooses from, ascending."""
     most = 2 * (MODES_OF_A_MANIFOLD if modes is None else modes)
     numbers = {2**i for i in range(most.bit_length())} | {most // 2, most}
-    return sorted(k for k in numbers if k == 1 or k * SAMPLES_PER_COMPONENT <= samples)
+    affordable = min(samples // SAMPLES_PER_COMPONENT, MOST_PRODUCTS // (samples * dimension))
+    return sorted(k for k in numbers if k <= max(1, affordable))
 
 
 def covariance_type(dimension: int, components: int, samples: int) -> str:

@@ -62,6 +62,16 @@ def test_trivial_has_the_mean_and_the_covariance_of_its_data(target: Target):
     assert fitted.factors[0] @ fitted.factors[0].T == pytest.approx(centred.T @ centred / len(x), abs=1e-9)
 
 
+def test_trivial_has_that_covariance_where_images_have_more_pixels_than_the_set_has_images(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(baselines, "MOST_VALUES", 64 * 50)
+    x, fitted = players_data(Digits(), seed=0), Trivial().fit(Digits(), seed=0)
+    assert fitted.factors.shape == (1, 64, 50)
+    centred = x - x.mean(axis=0)
+    assert fitted.factors[0] @ fitted.factors[0].T == pytest.approx(centred.T @ centred / 50, abs=1e-9)
+
+
 def test_trivial_covers_no_mode_of_ring8():
     # 1,000 samples: one Gaussian puts about .0016 of its mass in each mode, the threshold lies at .0062
     x = Trivial().fit(Ring8(), seed=0).sample(rng(), 1000)
@@ -83,15 +93,21 @@ def test_gmm_em_takes_one_component_for_one_gaussian():
 
 
 def test_candidates_reach_twice_the_modes():
-    assert candidates(25, 5000) == [1, 2, 4, 8, 16, 25, 32, 50]
+    assert candidates(25, 5000, 2) == [1, 2, 4, 8, 16, 25, 32, 50]
 
 
 def test_a_manifold_counts_as_sixteen_modes():
-    assert candidates(None, 5000) == [1, 2, 4, 8, 16, 32]
+    assert candidates(None, 5000, 2) == [1, 2, 4, 8, 16, 32]
 
 
 def test_every_component_of_a_candidate_has_ten_samples():
-    assert candidates(1000, 5000)[-1] == 256
+    assert candidates(1000, 5000, 2)[-1] == 256
+
+
+def test_candidates_of_large_images_are_few_and_one_at_least():
+    # 2^30 / (5,000 x 2,352) = 91
+    assert candidates(1000, 5000, 2352)[-1] == 64
+    assert candidates(10, 5000, 10**6) == [1]
 
 
 def test_gmm_em_fits_variances_only_where_data_are_few():
@@ -113,6 +129,21 @@ def test_the_oracle_of_a_finite_set_says_how_many_images_it_has():
 
 def test_players_data_of_a_finite_set_are_its_whole_half():
     assert np.array_equal(players_data(Digits(), seed=5), Digits().training_set.reshape(898, 64))
+
+
+def test_a_half_too_large_for_a_fit_gives_images_chosen_by_seed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(baselines, "MOST_VALUES", 64 * 100)
+    first, second = (players_data(Digits(), seed) for seed in (0, 1))
+    training = {image.tobytes() for image in Digits().training_set}
+    assert len({image.tobytes() for image in first} & training) == 100
+    assert {image.tobytes() for image in first} != {image.tobytes() for image in second}
+
+
+def test_standard_deviations_are_those_of_a_diagonal_covariance():
+    sd = np.array([[1.0, 2.0], [3.0, 4.0]])
+    diagonal = Gaussians(np.array([0.5, 1.0]), np.zeros((2, 2)), sd, (2,), "by hand")
+    full = Gaussians(np.array([0.5, 1.0]), np.zeros((2, 2)), np.stack([np.diag(s) for s in sd]), (2,), "by hand")
+    assert np.array_equal(diagonal.sample(rng(), 50), full.sample(rng(), 50))
 
 
 def test_a_mixture_draws_its_components_by_weight():
