@@ -11,11 +11,23 @@ import torch
 from torch import nn
 
 from ganbench.catalogue import NETWORKS, OBJECTIVES
+from ganbench.fields import FieldError
 from ganbench.networks.initialisation import initial_params
 from ganbench.training.ensemble import Game
 from ganbench.training.optimisers import SGD
 
-SHAPES = [(1,), (2,), (64,), (1, 4, 4)]
+SHAPES: list[tuple[int, ...]] = [
+    *((1,), (2,), (64,), (1, 4, 4)),
+    *((channels, side, side) for channels in (1, 3) for side in (8, 28, 32, 64)),
+    *((1, 7, 8), (1, 12, 20)),
+]
+
+MADE_FOR = {
+    (name, shape): NETWORKS.load(name)().inapplicable(shape) is None for name in NETWORKS.names() for shape in SHAPES
+}
+"""Whether a network can be made for a shape, as it says itself."""
+
+each_pair = pytest.mark.parametrize(("name", "shape"), [pair for pair, made in MADE_FOR.items() if made])
 
 
 @pytest.fixture(params=NETWORKS.names())
@@ -23,33 +35,50 @@ def network(request: pytest.FixtureRequest) -> Any:
     return NETWORKS.load(request.param)()
 
 
+def smallest(network: Any) -> tuple[int, ...]:
+    """The shape of least samples that a network can be made for."""
+    return min((shape for shape in SHAPES if network.inapplicable(shape) is None), key=math.prod)
+
+
 def modules(network: Any) -> dict[str, nn.Module]:
-    return {"G": network.generator(3, (2,)), "D": network.critic((2,), 1)}
+    shape = smallest(network)
+    return {"G": network.generator(3, shape), "D": network.critic(shape, 1)}
 
 
 def game(network: Any, objective: str) -> Game:
-    return Game(OBJECTIVES.load(objective)(), SGD(), network, None, 3, (2,), 16, 2, False, "cpu")
+    return Game(OBJECTIVES.load(objective)(), SGD(), network, None, 3, smallest(network), 16, 2, False, "cpu")
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@each_pair
 @pytest.mark.parametrize("latent", [1, 5])
-def test_a_generator_maps_latents_to_samples(network: Any, shape: tuple[int, ...], latent: int):
-    assert network.generator(latent, shape)(torch.zeros(7, latent)).shape == (7, *shape)
+def test_a_generator_maps_latents_to_samples(name: str, shape: tuple[int, ...], latent: int):
+    assert NETWORKS.load(name)().generator(latent, shape)(torch.zeros(7, latent)).shape == (7, *shape)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@each_pair
 @pytest.mark.parametrize("outputs", [2, 16])
-def test_a_critic_gives_its_outputs_per_sample(network: Any, shape: tuple[int, ...], outputs: int):
-    assert network.critic(shape, outputs)(torch.zeros(7, *shape)).shape == (7, outputs)
+def test_a_critic_gives_its_outputs_per_sample(name: str, shape: tuple[int, ...], outputs: int):
+    assert NETWORKS.load(name)().critic(shape, outputs)(torch.zeros(7, *shape)).shape == (7, outputs)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_a_critic_of_one_output_gives_one_number_per_sample(network: Any, shape: tuple[int, ...]):
-    assert network.critic(shape, 1)(torch.zeros(7, *shape)).shape == (7,)
+@each_pair
+def test_a_critic_of_one_output_gives_one_number_per_sample(name: str, shape: tuple[int, ...]):
+    assert NETWORKS.load(name)().critic(shape, 1)(torch.zeros(7, *shape)).shape == (7,)
+
+
+@pytest.mark.parametrize(("name", "shape"), [pair for pair, made in MADE_FOR.items() if not made])
+def test_a_network_that_is_inapplicable_to_a_shape_makes_no_player_for_it(name: str, shape: tuple[int, ...]):
+    network = NETWORKS.load(name)()
+    for make in (lambda: network.generator(3, shape), lambda: network.critic(shape, 1)):
+        with pytest.raises(FieldError) as raised:
+            make()
+        assert raised.value.message == network.inapplicable(shape)
 
 
 def test_a_critic_scores_each_sample_by_itself(network: Any):
-    critic, x = network.critic((2,), 1), torch.randn(6, 2)
+    shape = smallest(network)
+    critic, x = network.critic(shape, 1), torch.randn(6, *shape)
+    critic.load_state_dict({k: torch.from_numpy(p) for k, p in initial_params(critic, 0, "D").items()})
     torch.testing.assert_close(torch.cat([critic(x[:2]), critic(x[2:])]), critic(x))
 
 
@@ -76,7 +105,7 @@ def test_initial_weights_differ_between_seeds(network: Any):
 
 
 def test_initial_weights_differ_between_players(network: Any):
-    module = network.generator(3, (2,))
+    module = network.generator(3, smallest(network))
     first, other = (initial_params(module, 5, player) for player in ("G", "D"))
     assert not any(np.array_equal(first[name], other[name]) for name in first)
 
