@@ -14,7 +14,7 @@ from ganbench.targets.imagefiles import load_images
 from ganbench.targets.images import FiniteImages, Images
 from ganbench.targets.imageset import ImageSet
 from ganbench.targets.online import load_named
-from ganbench.targets.pictures import LARGEST_SIDE, ImageFileError
+from ganbench.targets.pictures import LARGEST_SIDE, ImageFileError, harmless
 from ganbench.targets.stacked import Stacked
 
 Loaded = TypeVar("Loaded")
@@ -126,8 +126,8 @@ def _take(target: Images, content: ImageSet, expected: str, place: str) -> None:
     if expected and expected != content.sha256:
         raise FieldError(
             "sha256",
-            f"{place}: found images of digest {content.sha256}, expected {shown(expected)}; give the images that have "
-            "it, or remove sha256 to take these",
+            f"{harmless(place)}: found images of digest {content.sha256}, expected {shown(expected)}; give the images "
+            "that have it, or remove sha256 to take these",
         )
     object.__setattr__(target, "sha256", content.sha256)
     target.hold(content)

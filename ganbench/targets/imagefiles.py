@@ -34,22 +34,28 @@ def load_images(path: Path, resolution: int) -> ImageSet:
 
     Kept in memory per process, by size and time of change. Raises ImageFileError.
     """
-    if path.is_dir():
-        files = sorted(_image_files(path))
-        entries = [f"{file}/{(path / file).stat().st_size}/{(path / file).stat().st_mtime_ns}" for file in files]
-        stamp = hashlib.sha256("\n".join(entries).encode(errors="surrogateescape")).hexdigest()
-    elif path.is_file():
-        files, stamp = [], f"{path.stat().st_size}/{path.stat().st_mtime_ns}"
-    else:
-        raise ImageFileError(f"{path}: no such file or folder; give a .npz or a folder of PNG or JPEG images")
-    key = (str(path.resolve()), stamp, resolution)
+    try:
+        files = sorted(_image_files(path)) if path.is_dir() else None
+        if files is None and not path.is_file():
+            raise ImageFileError(f"{path}: no such file or folder; give a .npz or a folder of PNG or JPEG images")
+        key = (str(path.resolve()), _stamp(path, files or [""]), resolution)
+    except OSError as error:
+        where = error.filename or path
+        raise ImageFileError(f"{where}: cannot be read ({error.strerror}); give a file or a folder that can") from None
     if key not in _in_memory:
-        content = _from_folder(path, files, resolution) if path.is_dir() else _from_npz(path, resolution)
+        content = _from_npz(path, resolution) if files is None else _from_folder(path, files, resolution)
         while len(_in_memory) >= SETS_IN_MEMORY:
             del _in_memory[next(iter(_in_memory))]
         # a target records the side that it found, and may be built from that record next
         _in_memory[key] = _in_memory[(*key[:2], content.side)] = content
     return _in_memory[key]
+
+
+def _stamp(path: Path, files: list[str]) -> str:
+    """A digest of the sizes and times of change of some files under a path."""
+    found = [(file, (path / file).stat()) for file in files]
+    entries = "\n".join(f"{file}/{stat.st_size}/{stat.st_mtime_ns}" for file, stat in found)
+    return hashlib.sha256(entries.encode(errors="surrogateescape")).hexdigest()
 
 
 def read_npz(path: Path) -> tuple[UInt8[np.ndarray, "N c h w"], Int[np.ndarray, " N"] | None, str]:

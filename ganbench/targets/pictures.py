@@ -24,6 +24,14 @@ CHANNELS = {"L": 1, "RGB": 3}
 class ImageFileError(ValueError):
     """Images that cannot be used; the message names their file, what was found, what was expected and what to do."""
 
+    def __init__(self, message: str):
+        super().__init__(harmless(message))
+
+
+def harmless(text: str) -> str:
+    """A text whose characters cannot command a terminal: whoever made a folder chose the names in it."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
 
 def check_size(path: Path, count: int, channels: int, height: int, width: int) -> None:
     """Raises ImageFileError where a set has too few images, or too many or too large ones for a memory."""
@@ -46,13 +54,11 @@ def opened(folder: Path, files: list[str]) -> Iterator[tuple[str, Any]]:
     from PIL import Image  # lazy: no other target needs it
 
     for file in files:
-        path = folder / file
-        # whoever made the folder chose the name: it must not command a terminal
-        name = str(path) if str(path).isprintable() else ascii(str(path))[1:-1]
+        name = str(folder / file)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
-                with Image.open(path, formats=("PNG", "JPEG")) as image:
+                with Image.open(name, formats=("PNG", "JPEG")) as image:
                     image.load()
                     yield name, image
         except (

@@ -97,6 +97,23 @@ def test_a_missing_file_is_refused_with_its_name(tmp_path: Path):
         load_images(tmp_path / "nowhere.npz", 0)
 
 
+@pytest.mark.parametrize("path", ["a" * 300, "a/\0"])
+def test_a_path_that_no_file_can_have_is_refused(path: str):
+    with pytest.raises(ImageFileError, match="; give a"):
+        load_images(Path(path), 0)
+
+
+def test_a_name_that_commands_a_terminal_is_told_by_its_codes():
+    with pytest.raises(ImageFileError, match=r"^a\\x1b\[2Jb: no such file"):
+        load_images(Path("a\x1b[2Jb"), 0)
+
+
+def test_a_link_that_leads_nowhere_is_refused_with_its_name(tmp_path: Path):
+    (tmp_path / "a.png").symlink_to("nowhere")
+    with pytest.raises(ImageFileError, match=r"a\.png: cannot be read \(No such file"):
+        load_images(tmp_path, 0)
+
+
 @settings(max_examples=300, deadline=None)
 @given(place=st.floats(0, 1, exclude_max=True), bits=st.integers(1, 255))
 def test_a_kept_file_with_any_byte_altered_is_refused_or_holds_the_same_images(
