@@ -70,6 +70,7 @@ class BatchStats(nn.Module):
         self.reference = 0
 
     def forward(self, v: Float[Tensor, "B *pixels width"]) -> Float[Tensor, "B *pixels width"]:
+        v = v.to(torch.promote_types(v.dtype, torch.float32))  # bfloat16 has too few digits for a variance
         rows = v[: self.reference] if self.reference else v
         variance, centre = torch.var_mean(rows.flatten(0, -2), dim=0, correction=0)
         return (v - centre) * (variance + 1e-5).rsqrt() * self.gain + self.bias

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import torch
+from torch import nn
 
 from ganbench.folders import cache_folder
 
@@ -34,6 +35,32 @@ def check_precision(precision: str, device: str) -> None:
     """Raises ValueError where a device cannot compute in a precision: tf32 is one of NVIDIA's tensor cores."""
     if precision == "tf32" and device != "cuda":
         raise ValueError(f'precision "tf32": found the device {device}, expected a CUDA device; use fp32 or bf16')
+
+
+def use_precision(precision: str, device: str) -> None:
+    """Lets a GPU round the factors of fp32 products to tf32, or keeps it from that; before any product of a training.
+
+    Torch keeps both settings for the whole process, and convolutions in cuDNN round unless they are told not to.
+    """
+    if device == "cuda":
+        torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+        torch.backends.cudnn.allow_tf32 = precision == "tf32"
+
+
+def in_bfloat16(module: nn.Module, device: str) -> nn.Module:
+    """The module with its matrix products in bfloat16 and an output in fp32; parameters and gradients stay fp32.
+
+    Only the network computes so: what a loss, a penalty, a spectral norm and an optimiser make of it is fp32.
+    """
+    forward = module.forward
+
+    def cast(v: torch.Tensor) -> torch.Tensor:
+        # a cache of cast weights would outlive the trace or the `torch.func` level that they belong to
+        with torch.autocast(device, torch.bfloat16, cache_enabled=False):
+            return forward(v).float()
+
+    module.forward = cast  # a wrapping module would rename the parameters
+    return module
 
 
 def has_compiler() -> bool:

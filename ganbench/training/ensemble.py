@@ -1,12 +1,13 @@
 """Many replicas of one shape trained as one: the only place that knows the leading axis R.
 
 A loss is written for one replica; here it is differentiated, joined with its optimiser into one step of one replica,
-and lifted over R by `torch.func.vmap`. Everything goes by position: a keyword argument would be broadcast, not mapped.
+and lifted over R by `torch.func.vmap`, or by a loop where that is faster: beyond some size of images and networks the
+tensors of one replica fit into a processor's cache and those of all do not. Everything goes by position: a keyword
+argument would be broadcast, not mapped.
 """
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from ganbench.objectives.contract import (
     reparametrised,
 )
 from ganbench.training.compilation import compiled
+from ganbench.training.device import in_bfloat16
 from ganbench.training.optimisers import Optimiser
 
 REFERENCE_LATENTS = 4096
@@ -63,10 +65,15 @@ class Game:
         object.__setattr__(self, "optimiser", _unswept(self.optimiser))
 
     def generator(self) -> nn.Module:
-        return self.network.generator(self.latent, self.shape)
+        """A new generator, which computes in the game's precision."""
+        return self._in_precision(self.network.generator(self.latent, self.shape))
 
     def critic(self) -> nn.Module:
-        return self.network.critic(self.shape, self.objective.critic_outputs(self.latent))
+        """A new critic, which computes in the game's precision."""
+        return self._in_precision(self.network.critic(self.shape, self.objective.critic_outputs(self.latent)))
+
+    def _in_precision(self, module: nn.Module) -> nn.Module:
+        return in_bfloat16(module, self.device) if self.precision == "bf16" else module
 
     def initial_state(self, seeds: list[int]) -> State:
         """Weights by seed and empty optimiser states, stacked over R on the device."""
@@ -200,7 +207,7 @@ def sampler(game: Game) -> Callable[[State, dict[str, Any], Tensor, Tensor, Tens
 
     The reference latents feed the batch statistics of networks that have some; m is 0 elsewhere. Without gradient.
     """
-    module = copy.deepcopy(game.generator()).to("meta")
+    module = game.generator().to("meta")
     for layer in module.modules():
         if isinstance(layer, BatchStats):
             layer.reference = REFERENCE_LATENTS
@@ -214,7 +221,8 @@ def sampler(game: Game) -> Callable[[State, dict[str, Any], Tensor, Tensor, Tens
 
         return objective.sample(G, z, noise)
 
-    return torch.no_grad()(vmap(one))
+    # images one replica after another: thousands of reference images of all of them at once would fill the memory
+    return torch.no_grad()(looped(one) if game.lift == "loop" or len(game.shape) == 3 else vmap(one))
 
 
 def has_batch_stats(game: Game) -> bool:

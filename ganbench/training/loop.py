@@ -16,7 +16,7 @@ from ganbench import streams
 from ganbench.objectives.contract import Objective
 from ganbench.targets.contract import Target
 from ganbench.training.checkpoint import Checkpoint, CheckpointError
-from ganbench.training.device import Stopwatch
+from ganbench.training.device import Stopwatch, use_precision
 from ganbench.training.draws import Draws, latents
 from ganbench.training.ensemble import REFERENCE_LATENTS, Game, has_batch_stats, lifted, sampler
 from ganbench.training.optimisers import Optimiser
@@ -62,6 +62,7 @@ class Training:
     def prepare(self) -> None:
         """Compiles and warms up every step, off the clock."""
         began = time.perf_counter()
+        use_precision(self.game.precision, self.game.device)
         fields = self._fields(0, 0)
         if self.game.objective.hold:
             self._codes["E"] = lifted(self.game, "E", (self.state, self.swept, fields))
@@ -75,6 +76,7 @@ class Training:
         """Trains until `to` iterations are finished."""
         if not self._codes:
             self.prepare()
+        use_precision(self.game.precision, self.game.device)
         self._clock.start()
         while self.iteration < to:
             self._iterate()
@@ -118,6 +120,7 @@ class Training:
         z = latents(self.seeds, f"{stream}.z", block, rows, latent, device)
         flat_noise = latents(self.seeds, f"{stream}.noise", block, rows, int(np.prod(self.game.shape)), device)
         noise = flat_noise.reshape(*flat_noise.shape[:2], *self.game.shape)
+        use_precision(self.game.precision, device)
         m = REFERENCE_LATENTS if has_batch_stats(self.game) else 0
         reference = latents(self.seeds, "statistics.z", 0, m, latent, device)
         return self._sample(self.state, self.swept, z, noise, reference)[:, :n].cpu().numpy()
