@@ -8,6 +8,8 @@ import shutil
 import tempfile
 
 os.environ["OMP_NUM_THREADS"] = "1"
+# no test may wait for a network, or depend on one
+os.environ["HF_HUB_OFFLINE"] = "1"
 # pytest-xdist starts its workers from this process: they inherit the folder and share what one of them compiled
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["GANBENCH_CACHE"] = tempfile.mkdtemp(prefix="ganbench-tests-")

@@ -29,10 +29,11 @@ def measure(
     true = true_samples(target, seed, number, n)
     for name in cell.evaluation.metrics:
         metric = cell.evaluation.metric(name)
-        found = metric.estimate(generated, true, target)
+        m = metric.samples_of(n)
+        found = metric.estimate(generated[:m], true[:m], target)
         about = {"metric": name, "unit": metric.unit, "direction": metric.direction, **vars(found)}
-        about |= {"floor": floor(metric, target, n), "instrument": metric.instrument(target)}
-        rows.append({**spent, **about, "n": n, "final": final})
+        about |= {"floor": floor(metric, target, m), "instrument": metric.instrument(target)}
+        rows.append({**spent, **about, "n": m, "final": final})
     return rows
 
 

@@ -47,6 +47,7 @@ class Metric:
     direction: ClassVar[Literal["lower", "higher"]]
     source: ClassVar[str]
     known_floor: ClassVar[float | None] = None
+    most_samples: ClassVar[int | None] = None  # it is measured on the first so many where an evaluation has more
     uses_features: ClassVar[bool] = False  # of the extractor that an evaluation names
 
     def __eq__(self, other: object) -> bool:
@@ -55,6 +56,11 @@ class Metric:
 
     def __hash__(self) -> int:
         return hash(type(self))
+
+    @classmethod
+    def samples_of(cls, n: int) -> int:
+        """How many of n samples the metric is measured on."""
+        return n if cls.most_samples is None else min(n, cls.most_samples)
 
     @classmethod
     def configured(cls: type[Kind], evaluation: Any) -> Kind:
