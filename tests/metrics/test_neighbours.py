@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
+from scipy.spatial.distance import cdist
 
 from ganbench import streams
-from ganbench.metrics.neighbours import Coverage, Memorisation
 from ganbench.metrics.floors import floor, true_pair
+from ganbench.metrics.neighbours import Coverage, Memorisation
 from ganbench.targets.images import Digits
 from ganbench.targets.manifolds import Moons, SwissRoll
+from ganbench.targets.stacked import StackedDigits
 
 
 def test_coverage_of_a_set_by_itself_is_one():
@@ -64,6 +68,35 @@ def test_images_that_belong_to_neither_half_are_memorised_by_chance_only():
     noise = streams.generator(0, "test.noise").standard_normal((400, 1, 8, 8))
     fresh = everything.mean(axis=0) + everything.std(axis=0) * noise
     assert Memorisation().measure(fresh, digits.held_out[:400], digits) == pytest.approx(0.5, abs=0.1)
+
+
+def test_memorisation_is_the_share_by_distances_computed_one_by_one(monkeypatch):
+    monkeypatch.setattr("ganbench.metrics.neighbours.BLOCK_VALUES", 64 * 100)
+    digits = Digits()
+    fresh = digits.training_set[:300] + 0.5 * streams.generator(0, "test.noise").standard_normal((300, 1, 8, 8))
+    points = np.concatenate([fresh, digits.training_set[:7], digits.held_out[:5]]).reshape(312, 64)
+    training, held_out = (
+        cdist(points, half.reshape(-1, 64)).min(axis=1) for half in (digits.training_set, digits.held_out)
+    )
+    expected = (training < held_out).mean() + (training == held_out).mean() / 2
+    assert 0.6 < expected < 0.95
+    assert Memorisation().measure(points, points, digits) == pytest.approx(expected, abs=1e-12)
+
+
+def test_an_image_of_both_halves_is_no_evidence():
+    digits = Digits()
+    images = digits.content.images.copy()
+    images[digits.content.held_out][:10] = images[digits.content.players][:10]
+    object.__setattr__(digits, "content", dataclasses.replace(digits.content, images=images))
+    copies = digits.training_set[:10]
+    assert Memorisation().measure(copies, copies, digits) == 0.5
+
+
+def test_each_digit_of_a_stack_counts_for_memorisation():
+    stacked = StackedDigits()
+    mixed = np.concatenate([stacked.training_set[:30], stacked.held_out[:60]]).reshape(3, 30, 1, 8, 8)
+    stacks = np.ascontiguousarray(mixed.transpose(1, 0, 2, 3, 4)).reshape(30, 3, 8, 8)
+    assert Memorisation().measure(stacks, stacks, stacked) == pytest.approx(1 / 3)
 
 
 def test_the_floor_of_memorisation_is_a_half():
