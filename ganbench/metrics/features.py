@@ -146,7 +146,7 @@ def _of_classifier(found: Classifier, device: str) -> Extractor:
 def _of_inception(path: Path, version: tuple[int, int], device: str) -> Extractor:
     network, sha256 = inception_network(path)
     network.to(device)
-    return Extractor(f"inception-v3-compat {sha256[:8]}", None, 8, network, device)
+    return Extractor(f"inception-v3-compat {sha256[:8]}", None, 4 if device == "cpu" else 64, network, device)
 
 
 @lru_cache(maxsize=8)

@@ -60,18 +60,21 @@ def _connects(url: str) -> bool:
     """Whether the server of an address, or the proxy on the way to it, answers within `CONNECT_S`."""
     proxy = urlparse(urllib.request.getproxies().get("https", ""))
     place = (proxy.hostname, proxy.port or 80) if proxy.hostname else (urlparse(url).hostname, 443)
-    answered = threading.Event()
+    over = threading.Event()
+    connections = []
 
     def connect() -> None:
         try:
             socket.create_connection(place, timeout=CONNECT_S).close()
+            connections.append(place)
         except OSError:
-            return
-        answered.set()
+            pass  # the event says that it is over, the empty list that it failed
+        over.set()
 
     # a daemon: resolving a name has no time limit, and must not hold up the end of the process
     threading.Thread(target=connect, daemon=True).start()
-    return answered.wait(CONNECT_S)
+    over.wait(CONNECT_S)
+    return bool(connections)
 
 
 def inception_network(path: Path) -> tuple[nn.Module, str]:
