@@ -113,9 +113,8 @@ class Images(Target):
 
     def _gathered(self, half: UInt8[Tensor, "N c h w"], u: Float[Tensor, "*n"]) -> Float[Tensor, "*n c h w"]:
         """The images of a half that uniform draws choose, gathered as bytes and then scaled."""
-        size = len(half)
-        # the clamp: u just under 1 times the size may round up to it
-        return self._scaled(half[(u * size).long().clamp(max=size - 1)]).to(u.dtype)
+        # never rounded up to the size: u ends 2^-24 under 1, and times a size lacks more than half a float's step
+        return self._scaled(half[(u * len(half)).long()]).to(u.dtype)
 
 
 class FiniteImages(Images):

@@ -112,14 +112,14 @@ def unreachable() -> str:
             return f"{variable} is set"
     hub = os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
     address = urlsplit(urllib.request.getproxies().get(urlsplit(hub).scheme) or hub)
-    host, port = address.hostname or "", address.port or (80 if address.scheme == "http" else 443)
     answers: queue.Queue[str] = queue.Queue()
 
     def connect() -> None:
         try:
-            socket.create_connection((host, port), timeout=CONNECT_S).close()
+            port = address.port or (80 if address.scheme == "http" else 443)
+            socket.create_connection((address.hostname or "", port), timeout=CONNECT_S).close()
             answers.put("")
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: the environment names no host or port
             answers.put(str(error))
 
     # in a thread that may be left behind: looking up a name has no time-out
@@ -128,7 +128,8 @@ def unreachable() -> str:
         answer = answers.get(timeout=CONNECT_S)
     except queue.Empty:
         answer = f"no answer in {CONNECT_S} s"
-    return f"{host}:{port} cannot be reached ({shown(answer)})" if answer else ""
+    # without the name and the password that a proxy may be given
+    return f"{shown(address.netloc.rpartition('@')[2] or hub)} cannot be reached ({shown(answer)})" if answer else ""
 
 
 def fetch(source: Source, split: str, resolution: int, path: Path) -> None:

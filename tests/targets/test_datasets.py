@@ -44,12 +44,15 @@ def test_images_of_a_file_are_half_the_players_and_half_held_out(file: Path):
     )
 
 
-def test_a_target_records_the_digest_and_the_side_of_what_it_found(file: Path):
+def test_a_target_records_the_digest_the_side_and_the_split_of_what_it_found(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("GANBENCH_DATA", raising=False)
     target = ImageFiles(str(file))
     assert target.sha256 == target.content.sha256
     assert len(target.sha256) == 64
     assert target.resolution == 4
-    assert MNIST(split="train").resolution == 28
+    assert (MNIST().split, MNIST().resolution) == ("train", 28)
 
 
 @pytest.mark.parametrize("kind", ["images", "mnist", "stacked-mnist", "celeba"])

@@ -101,6 +101,14 @@ def test_uniform_draws_reach_the_first_and_the_last_image():
     assert np.array_equal(digits.sample(u, torch.zeros(2, 0)).double().numpy(), digits.training_set[[0, -1]])
 
 
+def test_the_last_uniform_chooses_the_last_image_of_a_half_of_any_size():
+    last = torch.tensor([float(np.nextafter(np.float32(1), np.float32(0)))])
+    for size in (*range(1, 3000), 2**14 - 1, 2**14, 2**14 + 1, 30_000, 81_385, 2**20 + 1):
+        half = torch.zeros(size, 1, 1, 1, dtype=torch.uint8)
+        half[-1] = 16
+        assert Digits()._gathered(half, last).item() == 1
+
+
 def test_a_full_reference_is_the_held_out_half_once():
     digits = Digits()
     assert rows(digits.reference(streams.generator(0, "test.full"), 898)) == rows(digits.held_out)
