@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from ganbench import streams
 from ganbench.targets.contract import Target
-from ganbench.targets.images import FiniteImages
+from ganbench.targets.images import FiniteImages, Images
 
 PLAYERS_SAMPLES = 5000
 """Keyed samples that a baseline is fitted to; of a finite set it sees the whole players' half instead."""
@@ -98,8 +98,8 @@ class Oracle(Baseline):
     source: ClassVar[str] = "the target"
 
     def fit(self, target: Target, seed: int) -> TrueSamples:
-        limit = target.reference_limit
-        return TrueSamples(target, "fresh true samples" if limit is None else f"the players' half, {limit} images")
+        half = f"the players' half, {len(target.players)} images" if isinstance(target, Images) else ""
+        return TrueSamples(target, half or "fresh true samples")
 
 
 class Trivial(Baseline):

@@ -14,6 +14,7 @@ from ganbench.metrics.modes import HighQuality, ModesCovered
 from ganbench.targets.contract import Target
 from ganbench.targets.images import Digits
 from ganbench.targets.mixtures import Gaussian1D, Grid25, Mixture, Ring8
+from ganbench.targets.stacked import StackedDigits
 from ganbench.training import baselines
 from ganbench.training.baselines import (
     Baseline,
@@ -120,6 +121,11 @@ def test_the_oracle_of_a_finite_set_hands_out_its_training_images():
     x = Oracle().fit(Digits(), seed=0).sample(rng(), 200)
     training = {image.tobytes() for image in Digits().training_set}
     assert len({image.tobytes() for image in x} & training) == 200
+
+
+def test_the_oracle_says_where_its_samples_come_from():
+    notes = [Oracle().fit(target, seed=0).notes for target in (Ring8(), Digits(), StackedDigits())]
+    assert notes == ["fresh true samples", *["the players' half, 898 images"] * 2]
 
 
 def test_the_oracle_of_a_finite_set_says_how_many_images_it_has():
