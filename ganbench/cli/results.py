@@ -48,7 +48,9 @@ def evaluate(folder: Path, metric: str, samples: int | None, device: str) -> Non
     rows = measuring.evaluate(folder, metric, samples=samples, device=device)
     budget = budget_sentence(rows)
     rows = rows.assign(target=rows.target.map(inert), label=rows.label.map(inert))
-    found = rows.groupby(["target", "label"], sort=False)
+    # values of two instruments in one median would mean nothing
+    told = ["instrument"] if (rows.instrument != "").any() else []
+    found = rows.assign(instrument=rows.instrument.map(inert)).groupby(["target", "label", *told], sort=False)
     table = found.agg(replicas=("value", "size"), median=("value", "median"), floor=("floor", "median"), n=("n", "max"))
     best_first = bool((rows.direction == "lower").all())
     table = table.reset_index().sort_values(["target", "median"], ascending=[True, best_first])

@@ -8,14 +8,20 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ganbench.report import wording
-from ganbench.report.ranking import AT, other_metrics
-from ganbench.report.wording import decimals, inert, number
+from ganbench.report.finals import AT, on_images, other_metrics, plain
+from ganbench.report.wording import FLAGGED, decimals, inert, number
 
 ALWAYS = 1
 """Importance of the columns without which a table would mislead."""
 
-TELLING = ("jsd_binned", "modes_covered", "high_quality", "coverage", "memorisation")
+TELLING = ("jsd_binned", "kid", "fid", "precision", "recall", "modes_covered", "high_quality")
 """Metrics that a narrow table shows first, in this order: they tell what a distance cannot."""
+
+THEN = ("coverage", "memorisation")
+"""Metrics that follow the time and the quality target."""
+
+LONG = 5
+"""Letters of a one-word heading beyond which its arrow stands below it."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +35,18 @@ class Column:
 
     @property
     def lines(self) -> list[str]:
-        """The heading in two lines, broken at its last comma or else after its first word."""
+        """The heading in two lines, broken at its last comma or else after its first word; an arrow costs no width."""
         heading = self.heading.replace("_", " ")
         before, comma, after = heading.rpartition(", ")
-        first, _, rest = (f"{before},", comma, after) if comma else heading.partition(" ")
-        return [first, rest] if len(rest) > 1 else ["", self.heading]  # an arrow alone stays beside its word
+        if comma:
+            return [f"{before},", after]
+        arrow = heading[-1:] if heading.endswith(tuple(wording.ARROWS.values())) else ""
+        first, _, rest = heading.removesuffix(f" {arrow}").partition(" ")
+        if not rest:
+            return [first, arrow] if arrow and len(first) > LONG else ["", heading]
+        if arrow and len(first) < len(rest):
+            return [f"{first} {arrow}", rest]
+        return [first, f"{rest} {arrow}".strip()]
 
     @property
     def width(self) -> int:
@@ -42,6 +55,7 @@ class Column:
 
 def table_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
     """All columns in the order in which they are read; those of importance ALWAYS are never left out."""
+    images = on_images(results)
     columns = [
         Column("#", ["" if pd.isna(r) else str(r) for r in rows["rank"]], ALWAYS),
         Column("objective", [inert(label) for label in rows.label], ALWAYS),
@@ -49,19 +63,20 @@ def table_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
         *_metric_columns(results, rows),
         *_count_columns(rows),
         *_reached_columns(results, rows),
+        *_spread_columns(results, rows),
     ]
     for name, heading, scale, places, importance in (
-        ("iteration_s", "ms", 1e3, 2, 8),
-        ("samples_per_s", "samples/s", 1, 0, 31),
-        ("peak_memory_mb", "peak MB", 1, 0, 32),
-        ("median", "median", 1, _places(rows), 33),
-        ("worst", "worst", 1, _places(rows), 34),
+        ("iteration_s", "ms", 1e3, 2, 11),
+        ("samples_per_s", "images/s" if images else "samples/s", 1, 0, 12 if images else 51),
+        ("peak_memory_mb", "peak MB", 1, 0, 52),
+        ("median", "median", 1, _places(rows), 53),
+        ("worst", "worst", 1, _places(rows), 54),
     ):
         if rows[name].notna().any():
             columns.append(Column(heading, [number(scale * v, places) for v in rows[name]], importance))
     ends = zip(rows.low, rows.high, strict=True)
     interval = [f"{number(low, _places(rows))} to {number(high, _places(rows))}" for low, high in ends]
-    return [*columns, Column("95% interval", interval, 35)]
+    return [*columns, Column("95% interval", interval, 55)]
 
 
 def _places(rows: pd.DataFrame) -> int:
@@ -70,11 +85,13 @@ def _places(rows: pd.DataFrame) -> int:
 
 def _value_column(results: pd.DataFrame, rows: pd.DataFrame) -> Column:
     places, cells = _places(rows), []
-    # a blank where others have a star keeps the digits in line
-    blank = " " if rows.too_narrow.any() else ""
-    for value, low, high, narrow in zip(rows.value, rows.low, rows.high, rows.too_narrow, strict=True):
+    # a blank where others have a star or a dagger keeps the digits in line
+    blank = " " * (int(rows.too_narrow.any()) + int((rows.flag != "").any()))
+    columns = (rows[name] for name in ("value", "low", "high", "too_narrow", "flag"))
+    for value, low, high, narrow, flag in zip(*columns, strict=True):
         error = f" ± {number((high - low) / 2, places)}" if math.isfinite(value) else ""
-        cells.append(f"{number(value, places)}{error}{'*' if narrow and math.isfinite(low) else blank}")
+        marks = ("*" if narrow and math.isfinite(low) else "") + (FLAGGED if flag else "")
+        cells.append(f"{number(value, places)}{error}{marks:<{len(blank)}}")
     floor = f"{number(rows.floor.median(), places)}{blank}"
     return Column(_heading(results, rows.rank_by.iloc[0]), cells, ALWAYS, floor)
 
@@ -84,12 +101,34 @@ def _metric_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
     for order, name in enumerate(other_metrics(results, rows.rank_by.iloc[0])):
         floors = rows[f"{name}_floor"]
         places = decimals([*rows[name], *floors])
-        cells = [number(v, places) for v in rows[name]]
-        # what a person has measured on purpose goes first
-        later = 2 if AT in name else 20 + order
-        importance = 3 + TELLING.index(name) if name in TELLING else later
-        columns.append(Column(_heading(results, name), cells, importance, number(floors.median(), places)))
+        flagged = rows[f"{name}_flag"] != "" if f"{name}_flag" in rows else pd.Series(False, rows.index)
+        blank = " " * int(flagged.any())
+        cells = [f"{number(v, places)}{FLAGGED if f else blank}" for v, f in zip(rows[name], flagged, strict=True)]
+        floor = f"{number(floors.median(), places)}{blank}"
+        columns.append(Column(_heading(results, name), cells, _importance(name, order), floor))
     return columns
+
+
+def _importance(metric: str, order: int) -> int:
+    if AT in metric:
+        return 2  # what a person has measured on purpose goes first
+    own = plain(metric)
+    if own in TELLING:
+        return 3 + TELLING.index(own)
+    return 15 + THEN.index(own) if own in THEN else 20 + order
+
+
+def _spread_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
+    """How far a value scatters over random parts of one replica's samples, for the metrics that know it."""
+    ranked = str(rows.rank_by.iloc[0])
+    known = {ranked: rows.spread} | {
+        name: rows[f"{name}_spread"] for name in other_metrics(results, ranked) if f"{name}_spread" in rows
+    }
+    return [
+        Column(f"{inert(name)}, spread", [number(v, decimals(spreads)) for v in spreads], 56)
+        for name, spreads in known.items()
+        if spreads.notna().any()
+    ]
 
 
 def _count_columns(rows: pd.DataFrame) -> list[Column]:
@@ -98,7 +137,7 @@ def _count_columns(rows: pd.DataFrame) -> list[Column]:
     columns = [Column("diverged", [f"{d}/{n}" for d, n in zip(rows.diverged, ran, strict=True)], ALWAYS)]
     columns += [Column(n, [str(v) for v in rows[n]], ALWAYS) for n in ("failed", "missing") if rows[n].any()]
     interval = [f"{low:.0%} to {high:.0%}" for low, high in zip(rows.diverged_low, rows.diverged_high, strict=True)]
-    return [*columns, Column("diverged, 95% interval", interval, 30)]
+    return [*columns, Column("diverged, 95% interval", interval, 50)]
 
 
 def _reached_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
@@ -111,10 +150,10 @@ def _reached_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
     heading = f"reached {inert(metric)} {sign} {level.iloc[0]:g}" if len(level) else "reached"
     ran = rows.completed + rows.diverged
     shares = ["—" if pd.isna(r) else f"{r:.0f}/{n}" for r, n in zip(rows.reached, ran, strict=True)]
-    columns = [Column(heading, shares, 9)]
+    columns = [Column(heading, shares, 10)]
     for name, heading, places, importance in (
-        ("reached_iteration", "reached at iteration", 0, 10),
-        ("reached_s", "reached at second", 2, 11),
+        ("reached_iteration", "reached at iteration", 0, 13),
+        ("reached_s", "reached at second", 2, 14),
     ):
         if rows[name].notna().any():
             cells = ["never" if v == math.inf else number(v, places) for v in rows[name]]
@@ -123,5 +162,5 @@ def _reached_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
 
 
 def _heading(results: pd.DataFrame, metric: str) -> str:
-    directions = results[results.metric == metric.partition(AT)[0]].direction
+    directions = results[results.metric == plain(metric)].direction
     return f"{inert(metric)} {wording.ARROWS.get(directions.iloc[0] if len(directions) else '', '')}".strip()

@@ -11,15 +11,13 @@ import pandas as pd
 from ganbench import streams
 from ganbench.registry import did_you_mean
 from ganbench.report import wording
+from ganbench.report.finals import AT, REACHED, final_values, plain, ranking_metric
 from ganbench.statistics import NARROW_BELOW, bootstrap_interval, clopper_pearson, interquartile_mean
 
-REACHED = ("reached_iteration", "reached_s")
-"""Metrics that say when a replica reached the suite's quality target: infinite where it never did."""
-
-AT = ", n ="
-"""Stands between a metric and its number of samples where it was measured after training."""
-
 COSTS = ("iteration_s", "samples_per_s", "peak_memory_mb")
+
+BESIDE = ("spread", "flag", "instrument")
+"""What may stand beside a value; a metric has a column of each that any of its values on the target has."""
 
 
 def rank(results: pd.DataFrame, rank_by: str | None = None) -> pd.DataFrame:
@@ -32,14 +30,19 @@ def rank(results: pd.DataFrame, rank_by: str | None = None) -> pd.DataFrame:
     have, are counted and enter no value. Each other metric has the median of its completed replicas and its floor; one
     that was measured later is a metric of its own, named as in `final_values`, and `rank_by` may leave out the number
     of samples. Baselines have no rank. `rank_by` defaults to what the suite says, or "w1". Where a cell has several
-    replicas of one seed, the one written last counts and `superseded` says how many do not. Raises ValueError for a
-    metric that nothing has.
+    replicas of one seed, the one written last counts and `superseded` says how many do not.
+
+    Values of two instruments never share a column: a metric that has several on one target is one for each, and
+    `rank_by` means the most frequent; a cell that only others measured has no value and no rank. Beside a value stand
+    `n`, `instrument`, `spread` (median over replicas) and `flag`; a flagged value is shown and has no rank.
+
+    Raises ValueError for a metric that nothing has.
     """
     rank_by = _known(rank_by, results) if rank_by else None
-    latest = _latest(results)
+    newest = latest(results)
     tables = [
         _rank_target(group, rank_by or suite_rank_by(group))
-        for _, group in latest.groupby(["suite", "target"], sort=True)
+        for _, group in newest.groupby(["suite", "target"], sort=True)
     ]
     table = pd.concat(tables, ignore_index=True)
     counts = results.groupby(["suite", "target", "cell_id"]).replica_id.nunique()
@@ -57,35 +60,19 @@ def suite_rank_by(results: pd.DataFrame) -> str:
     return str(named.iloc[0]) if len(named) else "w1"
 
 
-def final_values(results: pd.DataFrame) -> pd.DataFrame:
-    """The last evaluation's rows, one per replica and metric.
-
-    A metric that `evaluate` measured is named with its number of samples, as in "w1, n = 5,000, measured later": it is
-    no value of training's own. Where it repeats one, the same metric on as many samples, training's row stands alone.
-    """
-    final = results[results.final & ~results.metric.isin(REACHED)].sort_values("measured_later", kind="stable")
-    final = final.drop_duplicates(["replica_id", "metric", "n"])
-    names = [f"{name}{AT} {n:,}, measured later" for name, n in zip(final.metric, final.n, strict=True)]
-    return final.assign(metric=final.metric.where(~final.measured_later, names))
-
-
-def other_metrics(results: pd.DataFrame, rank_by: str) -> list[str]:
-    """Names of the sample metrics besides `rank_by`, in the order in which they are stored."""
-    return [name for name in final_values(results).metric.drop_duplicates() if name != rank_by]
-
-
 def _known(rank_by: str, results: pd.DataFrame) -> str:
     """The metric of that name, or the first one measured later. Raises ValueError where no replica has either."""
-    known = list(final_values(results).metric.drop_duplicates())
+    final = final_values(results)
+    known = list(dict.fromkeys([*final.metric, *final.asked]))
     if not known or rank_by in known or (results.rank_by == rank_by).any():
         return rank_by  # the suite's own metric is no typing error, though all of its replicas diverged
-    later = [name for name in known if name.startswith(f"{rank_by}{AT}")]
+    later = [name for name in final.asked.drop_duplicates() if name.startswith(f"{rank_by}{AT}")]
     if not later:
         raise ValueError(f'rank by "{rank_by}": no replica has it at its end; {did_you_mean(rank_by, known)}')
     return later[0]
 
 
-def _latest(results: pd.DataFrame) -> pd.DataFrame:
+def latest(results: pd.DataFrame) -> pd.DataFrame:
     """One replica per suite, target, cell and seed: two executions of one seed are no two seeds."""
     replicas = results.drop_duplicates("replica_id").assign(finished=lambda r: r.status != "failed")
     replicas = replicas.sort_values(["finished", "written_s", "replica_id"])
@@ -95,14 +82,16 @@ def _latest(results: pd.DataFrame) -> pd.DataFrame:
 
 def _rank_target(results: pd.DataFrame, rank_by: str) -> pd.DataFrame:
     final = final_values(results)
+    rank_by = ranking_metric(final, rank_by)
     ranked = final[final.metric == rank_by]
     sign = -1 if (ranked.direction == "higher").any() else 1
     # costs: small is good, whichever way the metric points
     costs = (sign * ranked.set_index("replica_id").value).fillna(math.inf)
-    penalty = _penalty(results, costs)
+    trusted = costs[(ranked.flag == "").to_numpy()]
+    penalty = _penalty(results, trusted if len(trusted) else costs)
     seeds = results.seed.nunique()
     metrics = [name for name in final.metric.drop_duplicates() if name != rank_by]
-    medians = _medians(final)
+    medians = {key: _median(rows) for key, rows in final[final.status == "completed"].groupby(["cell_id", "metric"])}
     several = results.drop_duplicates("cell_id").label.value_counts().gt(1).to_dict()
     rows = []
     for cell_id, cell in ((str(key), group) for key, group in results.groupby("cell_id", sort=True)):
@@ -111,19 +100,50 @@ def _rank_target(results: pd.DataFrame, rank_by: str) -> pd.DataFrame:
         shown = f"{label} ({cell_id[:6]})" if several[label] else label
         row = {"suite": cell.suite.iloc[0], "target": cell.target.iloc[0], "rank": None, "label": shown}
         row |= {"objective": cell.objective.iloc[0], "baseline": bool(cell.baseline.iloc[0]), "cell_id": cell_id}
-        row |= {"rank_by": rank_by, **_score(cell, costs, penalty, sign)}
-        row |= {"floor": medians.get((cell_id, rank_by, "floor"), math.nan)}
+        own = medians.get((cell_id, rank_by), NOTHING)
+        comparable_costs = costs.iloc[:0] if _foreign(cell, ranked) else costs
+        row |= {"rank_by": rank_by, **_score(cell, comparable_costs, penalty, sign)}
+        row |= {"floor": own["floor"], "n": _samples(ranked, cell_id), **{key: own[key] for key in BESIDE}}
         row |= {**_counts(cell, seeds), **_reached(cell, results), **_costs(cell), **_budget(cell)}
         row |= {"notes": wording.counted_notes(cell.drop_duplicates("replica_id"))}
         for name in metrics:
-            row[name] = medians.get((cell_id, name, "value"), math.nan)
-            row[f"{name}_floor"] = medians.get((cell_id, name, "floor"), math.nan)
+            found = medians.get((cell_id, name), NOTHING)
+            row |= {name: found["value"], f"{name}_floor": found["floor"]}
+            row |= {f"{name}_{key}": found[key] for key in BESIDE if _has(final[final.metric == name], key)}
         rows.append(row)
     table = pd.DataFrame(rows)
     order = (sign * table.value).rank(method="min")
     table = table.assign(order=order).sort_values(["order", "diverged", "label"]).drop(columns="order")
-    table["rank"] = (sign * table.value).where(~table.baseline).rank(method="min")
+    # where no value can be trusted, a cell without one, since all of it diverged, must not be the first
+    comparable = ~table.baseline & (table.flag == "") & (len(trusted) > 0 or not len(costs))
+    table["rank"] = (sign * table.value).where(comparable).rank(method="min")
     return table
+
+
+NOTHING: dict[str, Any] = {"value": math.nan, "floor": math.nan, "spread": math.nan, "flag": "", "instrument": ""}
+
+
+def _median(rows: pd.DataFrame) -> dict[str, Any]:
+    """Medians of one metric over completed replicas, NaN where one of them is, and what else stands beside them."""
+    found: dict[str, Any] = {name: float(np.median(rows[name])) for name in ("value", "floor", "spread")}
+    return found | {name: ", ".join(sorted(set(rows[name]) - {""})) for name in ("flag", "instrument")}
+
+
+def _has(rows: pd.DataFrame, key: str) -> bool:
+    return bool(rows[key].notna().any() if key == "spread" else (rows[key] != "").any())
+
+
+def _foreign(cell: pd.DataFrame, ranked: pd.DataFrame) -> bool:
+    """Whether only other instruments than the ranked values' measured a cell, be it before its end."""
+    if ranked.empty:
+        return False
+    own = set(cell[cell.metric == plain(str(ranked.metric.iloc[0]))].instrument)
+    return bool(own) and ranked.instrument.iloc[0] not in own
+
+
+def _samples(ranked: pd.DataFrame, cell_id: str) -> float:
+    """Number of samples behind a cell's values, NaN where it has none."""
+    return float(ranked[ranked.cell_id == cell_id].n.max())
 
 
 def _penalty(results: pd.DataFrame, costs: pd.Series) -> float:
@@ -192,12 +212,3 @@ def _budget(cell: pd.DataFrame) -> dict[str, Any]:
     if currency is None or not wording.spends(cell).iloc[0]:
         return {"budget_currency": None, "budget_amount": math.nan, "charged": None}
     return {"budget_currency": currency, "budget_amount": float(amount), "charged": wording.charging(currency)}
-
-
-def _medians(final: pd.DataFrame) -> dict[tuple[str, str, str], float]:
-    """(cell_id, metric, "value" or "floor") -> median over completed replicas; NaN where one of them is."""
-    medians = {}
-    for (cell_id, metric), rows in final[final.status == "completed"].groupby(["cell_id", "metric"]):
-        medians[str(cell_id), str(metric), "value"] = float(np.median(rows.value))
-        medians[str(cell_id), str(metric), "floor"] = float(np.median(rows.floor))
-    return medians

@@ -14,7 +14,9 @@ from rich.text import Text
 
 from ganbench.report import wording
 from ganbench.report.columns import ALWAYS, Column, table_columns
-from ganbench.report.ranking import final_values, rank
+from ganbench.report.finals import final_values
+from ganbench.report.instruments import image_sentences
+from ganbench.report.ranking import latest, rank
 from ganbench.report.wording import inert
 from ganbench.store import load_results
 from ganbench.store.container import write_whole
@@ -24,9 +26,9 @@ __all__ = ["print_tables", "rank", "to_csv", "to_markdown", "write_report"]
 
 def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = None) -> None:
     """Prints one table for each target, then what the numbers mean, from the table of `load_results`."""
-    ranked = rank(results, rank_by)
+    ranked, newest = rank(results, rank_by), latest(results)
     for suite, of_suite in ranked.groupby("suite", sort=True):
-        own = results[results.suite == suite]
+        own = newest[newest.suite == suite]
         for target, rows in of_suite.groupby("target", sort=True):
             console.print()
             console.print(Text(_title(own[own.target == target], rows), style="bold"))
@@ -39,10 +41,10 @@ def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = 
 
 def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
     """Every column of every target's table in GitHub's Markdown, with what the numbers mean."""
-    ranked = rank(results, rank_by)
+    ranked, newest = rank(results, rank_by), latest(results)
     parts = []
     for suite, of_suite in ranked.groupby("suite", sort=True):
-        own = results[results.suite == suite]
+        own = newest[newest.suite == suite]
         for target, rows in of_suite.groupby("target", sort=True):
             columns = table_columns(own[own.target == target], rows)
             lines = [_escaped(c.heading for c in columns), ["---"] * len(columns), _escaped(_floors(columns))]
@@ -118,7 +120,9 @@ def _title(results: pd.DataFrame, rows: pd.DataFrame) -> str:
 
 def _sentences(results: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
     said = [wording.incomplete_sentence(ranked), wording.budget_sentence(results), *wording.rule_sentences(ranked)]
-    said += [wording.partition_sentence(final_values(results)), *wording.notes_sentences(ranked)]
+    final = final_values(results)
+    said += [wording.partition_sentence(final), *image_sentences(results, final, ranked)]
+    said += wording.notes_sentences(ranked)
     return [sentence for sentence in (*said, wording.speed_sentence(results)) if sentence]
 
 

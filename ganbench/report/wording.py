@@ -10,6 +10,9 @@ import pandas as pd
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 
+FLAGGED = "†"
+"""Stands after a value that is shown and not ranked."""
+
 CURRENCIES = {
     "gradient_steps": "gradient steps of both players together; each of the k discriminator steps is charged as one",
     "generator_steps": "generator steps; discriminator steps are not charged, however many k there are",
@@ -21,7 +24,7 @@ CURRENCIES = {
 
 
 def decimals(values: Iterable[float]) -> int:
-    """Decimals that show two digits of a column's smallest value and three of its largest; at most 4."""
+    """Decimals that show two digits of a column's smallest value and three of its largest, five of that at most."""
     sizes = [abs(v) for v in values if math.isfinite(v) and v != 0]
     if all(float(v).is_integer() for v in sizes):
         return 0
@@ -29,7 +32,7 @@ def decimals(values: Iterable[float]) -> int:
         return 1  # medians of counts
     smallest, largest = (math.floor(math.log10(size)) for size in (min(sizes), max(sizes)))
     # beside a value in the thousands no reader needs the digits of a small one
-    return max(0, min(4, 4 - largest, max(1 - smallest, 2 - largest)))
+    return max(0, min(4 - largest, max(1 - smallest, 2 - largest)))
 
 
 def number(value: float, places: int) -> str:
@@ -38,7 +41,7 @@ def number(value: float, places: int) -> str:
         return "—"
     if math.isinf(value):
         return "∞" if value > 0 else "-∞"
-    return f"{value:,.{places}f}"
+    return f"{value:z,.{places}f}"  # z: an unbiased estimate just under zero is no "-0.00"
 
 
 def inert(text: str) -> str:
@@ -74,12 +77,12 @@ def budget_sentence(results: pd.DataFrame) -> str:
 def counted_notes(replicas: pd.DataFrame) -> str:
     """What the replicas of one cell note, the most frequent first, each with its number of seeds; "" for nothing."""
     counts = replicas.notes.dropna().value_counts()
-    seeds = [f"{count} seed{'' if count == 1 else 's'}" if len(counts) > 1 else "all seeds" for count in counts]
+    seeds = ["all seeds" if count == len(replicas) else f"{count} seed{'' if count == 1 else 's'}" for count in counts]
     return ". ".join(f"{inert(str(note))} ({n})" for note, n in zip(counts.index, seeds, strict=True))
 
 
 def notes_sentences(ranked: pd.DataFrame) -> list[str]:
-    """For each target what its baselines are, and how many components a fitted mixture has."""
+    """For each target what its replicas note: the components of a fitted mixture, a width that memory did not allow."""
     noted = ranked[ranked.notes != ""]
     return [
         f"{inert(str(target))}: {' '.join(f'{inert(str(row.label))}: {row.notes}.' for row in rows.itertuples())}"

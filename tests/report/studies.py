@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,11 @@ class Study:
         direction: str = "lower",
         **changes: Any,
     ) -> None:
-        """One replica; `changes` replace parts of its definition, its cell's budget, or its notes."""
+        """One replica; `changes` replace parts of its definition, its cell's budget, its notes or its arrays.
+
+        `beside` has for some metrics fields of their rows, such as an instrument.
+        """
+        beside = changes.pop("beside", {})
         self.count += 1
         objective = label.partition("[")[0]
         cell = {
@@ -49,15 +54,19 @@ class Study:
             "replica_id": f"{self.count:016x}",
         }
         rows = [
-            Row(3000, 3000, 6000, 768_000, 1.0, name, value, "", direction, 0.06, 1000, True)
+            replace(
+                Row(3000, 3000, 6000, 768_000, 1.0, name, value, "", direction, 0.06, 1000, True),
+                **beside.get(name, {}),
+            )
             for name, value in (values or {}).items()
         ]
-        info = {"iteration_s": 4e-4, "notes": changes.pop("notes", None)}
-        write(self.folder, ReplicaResult({**definition, **changes}, status, rows, info))
+        info = {"iteration_s": 4e-4, "samples_per_s": 1.28e6, "notes": changes.pop("notes", None)}
+        arrays = changes.pop("arrays", {})
+        write(self.folder, ReplicaResult({**definition, **changes}, status, rows, info, arrays))
 
-    def measure_later(self, seed: int, metric: str, value: float, n: int) -> None:
+    def measure_later(self, seed: int, metric: str, value: float, n: int, **fields: Any) -> None:
         """What `evaluate` stores for the replica that was added as the seed-th."""
-        row = Row(3000, 3000, 6000, 768_000, 1.0, metric, value, "", "lower", 0.03, n, True)
+        row = replace(Row(3000, 3000, 6000, 768_000, 1.0, metric, value, "", "lower", 0.03, n, True), **fields)
         write_measurements(self.folder, f"{seed + 1:016x}", metric, [row])
 
     def ranked(self, **options: Any) -> pd.DataFrame:

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from studies import Study
 
+from ganbench.report.columns import Column
+
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
@@ -28,6 +30,47 @@ def test_a_hundred_columns_show_divergence_modes_convergence_and_speed(study: St
         study.add("wasserstein-clip", seed, {**dict.fromkeys(TOY, 0.2 + seed / 100), **reached})
     # each heading ends with its second line: jsd_binned, modes_covered, high_quality, reached w1 and ms
     assert {"binned", "covered", "quality", "0.3", "ms"} <= set(shown(study, 100))
+
+
+IMAGES = ("kid", "w1", "coverage", "memorisation", "fid", "modes_covered", "recall", "precision")
+
+
+def images(study: Study) -> None:
+    """Replicas on an image target whose numbers are as wide as real ones."""
+    for label in ("wasserstein-clip", "em"):
+        for seed in range(8):
+            reached = {"reached_iteration": 100.0, "reached_s": 1.0}
+            values = {**dict.fromkeys(IMAGES, 0.2 + seed / 100), "kid": 0.0123 + seed / 1000, "fid": 12.5}
+            fields = {name: {"floor": 0.001} for name in ("kid", "fid")}
+            study.add(label, seed, {**values, **reached}, rank_by="kid", beside=fields, quality_metric="kid")
+
+
+def test_a_hundred_columns_show_of_images_fidelity_modes_divergence_convergence_and_speed(study: Study):
+    images(study)
+    heading = {name for line in study.printed(100).splitlines()[2:5] for name in line.split()}
+    assert {"kid", "fid", "precision", "recall", "modes", "diverged", "reached", "ms"} <= heading
+    assert not {"coverage", "memorisation"} & heading
+
+
+def test_images_per_second_follow_where_there_is_room_before_other_metrics(study: Study):
+    images(study)
+    assert shown(study, 112)[-2:] == ["ms", "images/s"]
+
+
+def test_points_have_samples_per_second_and_late(study: Study):
+    for name in (*TOY, "coverage"):
+        study.add("em", 0, {**dict.fromkeys(TOY, 0.2), name: 0.2})
+    assert "samples/s" in shown(study, 300)
+    assert "samples/s" not in shown(study, 112)
+
+
+def test_an_arrow_stands_where_it_costs_no_width(study: Study):
+    assert [Column(heading, [], 1).lines for heading in ("w1 ↓", "modes_covered ↑", "sliced_w1 ↓", "precision ↑")] == [
+        ["", "w1 ↓"],
+        ["modes ↑", "covered"],
+        ["sliced", "w1 ↓"],
+        ["precision", "↑"],
+    ]
 
 
 def test_the_last_column_may_end_at_the_terminal_s_edge(study: Study):

@@ -41,6 +41,18 @@ def test_different_numbers_of_components_are_counted(study: Study):
     assert lines(study)["gmm-em"]["notes"] == "8 components (2 seeds). 16 components (1 seed)"
 
 
+def test_a_width_that_memory_did_not_allow_is_told_of_an_objective_that_trains(study: Study):
+    for seed in range(2):
+        study.add("em", seed, {"w1": 0.2}, notes="out of memory at width 8: trained at width 4")
+    assert "ring8: em: out of memory at width 8: trained at width 4 (all seeds)." in said(study)
+
+
+def test_a_note_of_some_seeds_is_not_told_of_all(study: Study):
+    study.add("em", 0, {"w1": 0.2}, notes="out of memory at width 8: trained at width 4")
+    study.add("em", 1, {"w1": 0.2})
+    assert "trained at width 4 (1 seed)." in said(study)
+
+
 def test_the_csv_says_of_what_trains_what_it_may_spend_and_how_that_is_charged(study: Study):
     study.add("em", 0, {"w1": 0.2})
     study.add("trivial", 0, {"w1": 1.0})

@@ -1,0 +1,58 @@
+"""The values at the end of training, under names that never hold two sample sizes or two instruments."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+REACHED = ("reached_iteration", "reached_s")
+"""Metrics that say when a replica reached the suite's quality target: infinite where it never did."""
+
+AT = ", n ="
+"""Stands between a metric and its number of samples where it was measured after training."""
+
+IMAGE_METRICS = ("kid", "fid", "fid_infinity", "inception_score", "precision", "recall", "memorisation")
+"""Metrics that images alone have."""
+
+
+def final_values(results: pd.DataFrame) -> pd.DataFrame:
+    """The last evaluation's rows, one per replica, metric, number of samples and instrument.
+
+    A metric that `evaluate` measured is named with its number of samples, as in "w1, n = 5,000, measured later": it is
+    no value of training's own. Where it repeats one, by the same instrument on as many samples, training's row stands
+    alone. A metric with several instruments on one target is one metric for each of them, named as in
+    "fid, classifier digits 98.3% 1a2b3c4d"; `asked` is the name without the instrument.
+    """
+    final = results[results.final & ~results.metric.isin(REACHED)].sort_values("measured_later", kind="stable")
+    final = final.drop_duplicates(["replica_id", "metric", "n", "instrument"])
+    several = final.groupby(["suite", "target", "metric"]).instrument.transform("nunique") > 1
+    asked, names = [], []
+    for metric, n, instrument, later, split in zip(
+        final.metric, final.n, final.instrument, final.measured_later, several, strict=True
+    ):
+        late = f"{AT} {n:,}, measured later" if later else ""
+        asked.append(f"{metric}{late}")
+        names.append(f"{metric}, {instrument or 'unnamed instrument'}{late}" if split else asked[-1])
+    return final.assign(metric=pd.Series(names, final.index), asked=pd.Series(asked, final.index))
+
+
+def plain(metric: str) -> str:
+    """The metric's own name, without instrument and number of samples."""
+    return metric.partition(",")[0]
+
+
+def other_metrics(results: pd.DataFrame, rank_by: str) -> list[str]:
+    """Names of the sample metrics besides `rank_by`, in the order in which they are stored."""
+    return [name for name in final_values(results).metric.drop_duplicates() if name != rank_by]
+
+
+def ranking_metric(final: pd.DataFrame, rank_by: str) -> str:
+    """The name that ranks one target: `rank_by`, by its most frequent instrument where it has several."""
+    if (final.metric == rank_by).any():
+        return rank_by
+    counts = final[final.asked == rank_by].metric.value_counts()
+    return str(min(counts[counts == counts.max()].index)) if len(counts) else rank_by
+
+
+def on_images(results: pd.DataFrame) -> bool:
+    """Whether a target's samples are images, by what was measured on it."""
+    return bool(results.metric.isin(IMAGE_METRICS).any())
