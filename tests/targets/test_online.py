@@ -5,9 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib.machinery
 import importlib.util
-import socket
 import sys
-import time
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +17,7 @@ from PIL import Image
 
 from ganbench.targets import online
 from ganbench.targets.imageset import image_set
-from ganbench.targets.online import SOURCES, keep, load_named, unreachable
+from ganbench.targets.online import SOURCES, keep, load_named
 from ganbench.targets.pictures import ImageFileError
 
 SIZES = {"mnist": {"train": 6, "test": 4}, "cifar10": {"train": 4, "test": 4}}
@@ -208,64 +206,3 @@ def test_without_network_the_message_says_what_is_missing_and_the_two_ways_to_me
         "and cannot fetch it: there is no network. Give --data a folder with mnist10k.npz (any .npz goes by "
         "images[path=...]), or install ganbench[images] and run once with a network"
     )
-
-
-@pytest.fixture
-def library(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The `datasets` library is installed, and nothing says that the machine is offline."""
-    monkeypatch.setitem(sys.modules, "datasets", Hub())
-    for variable in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
-        monkeypatch.delenv(variable, raising=False)
-
-
-def test_the_hub_is_out_of_reach_without_the_library(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert unreachable() == 'the library "datasets" is not installed'
-
-
-@pytest.mark.parametrize("variable", ["HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"])
-@pytest.mark.usefixtures("library")
-def test_the_hub_is_out_of_reach_where_the_environment_says_so(variable: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv(variable, "1")
-    assert unreachable() == f"{variable} is set"
-
-
-@pytest.mark.usefixtures("library")
-def test_the_hub_is_reached_where_its_port_answers_and_not_where_it_does_not(monkeypatch: pytest.MonkeyPatch):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-        monkeypatch.setenv("HF_ENDPOINT", f"http://{address}")
-        assert unreachable() == ""
-    assert unreachable().startswith(f"{address} cannot be reached (")
-
-
-@pytest.mark.parametrize("endpoint", ["http://127.0.0.1:99999", "hub", "http://a..b"])
-@pytest.mark.usefixtures("library")
-def test_an_endpoint_that_is_no_address_cannot_be_reached(endpoint: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("HF_ENDPOINT", endpoint)
-    assert f"{endpoint.removeprefix('http://')} cannot be reached (" in unreachable()
-
-
-@pytest.mark.usefixtures("library")
-def test_behind_a_proxy_the_proxy_must_answer(monkeypatch: pytest.MonkeyPatch):
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.getsockname()[1]}")
-        monkeypatch.setenv("HF_ENDPOINT", "https://hub.invalid")
-        assert unreachable() == ""
-
-
-@pytest.mark.usefixtures("library")
-def test_a_proxy_s_password_is_not_told(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("https_proxy", "http://me:secret@127.0.0.1:1")
-    assert unreachable().startswith("127.0.0.1:1 cannot be reached (")
-
-
-@pytest.mark.usefixtures("library")
-def test_a_name_server_that_never_answers_costs_less_than_two_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("GANBENCH_CACHE", str(tmp_path))
-    monkeypatch.delenv("GANBENCH_DATA", raising=False)
-    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: time.sleep(10))
-    began = time.perf_counter()
-    with pytest.raises(ImageFileError, match=r"huggingface\.co cannot be reached \(no answer in 1\.5 s\)"):
-        load_named("mnist", "", 0)
-    assert time.perf_counter() - began < 2
