@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 
 from ganbench import streams
 from ganbench.metrics.floors import floor, true_pair
-from ganbench.metrics.neighbours import Coverage, Memorisation
+from ganbench.metrics.neighbours import Coverage, Memorisation, nearest
 from ganbench.targets.images import Digits
 from ganbench.targets.manifolds import Moons, SwissRoll
 from ganbench.targets.stacked import StackedDigits
@@ -81,6 +81,12 @@ def test_memorisation_is_the_share_by_distances_computed_one_by_one(monkeypatch)
     expected = (training < held_out).mean() + (training == held_out).mean() / 2
     assert 0.6 < expected < 0.95
     assert Memorisation().measure(points, points, digits) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_copy_is_at_no_distance_though_grey_levels_are_no_binary_fractions():
+    images = streams.generator(0, "test.grey").integers(0, 256, (50, 1, 28, 28)).astype(np.uint8)
+    copies = images.reshape(50, 784) * (2 / 255) - 1.0
+    assert (nearest(copies[::-1], images, 2 / 255) == 0).all()
 
 
 def test_an_image_of_both_halves_is_no_evidence():
