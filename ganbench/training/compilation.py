@@ -54,8 +54,9 @@ def _inductor(graph: torch.fx.GraphModule, leaves: list[Any]) -> Callable[..., A
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-    # without a shape environment torch keeps no compiled code on disk
-    mode = FakeTensorMode(shape_env=ShapeEnv())
+    # without a shape environment torch keeps no compiled code on disk; with one it takes every size for a variable,
+    # compiles for minutes and fails where a size is a product of others, unless it is told that they are fixed
+    mode = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)
     try:
         with tracing(TracingContext(mode)):
             return inductor_compile(graph, leaves)
@@ -71,7 +72,8 @@ def _swap_narrow_products(graph: torch.fx.Graph) -> None:
     The gradient of a first layer on plane data, (64, 256) by (256, 2), took 150 us for 8 replicas one way and 22 us the
     other (MKL 2024.2, one thread of an AMD EPYC); wider products take the same time both ways.
     """
-    bmm, transpose = torch.ops.aten.bmm.default, torch.ops.aten.transpose.int
+    aten = torch.ops.aten
+    bmm, transpose, clone = aten.bmm.default, aten.transpose.int, aten.clone.default
     for node in [node for node in graph.nodes if node.target is bmm]:
         rows, columns = node.meta["val"].shape[1:]
         if columns >= NARROW or rows <= columns:
@@ -80,5 +82,7 @@ def _swap_narrow_products(graph: torch.fx.Graph) -> None:
             left, right = (graph.call_function(transpose, (factor, 1, 2)) for factor in node.args)
             product = graph.call_function(bmm, (right, left))
             swapped = graph.call_function(transpose, (product, 1, 2))
+            # the graph was traced with rows in one piece: a later view of several axes as one holds for no other layout
+            swapped = graph.call_function(clone, (swapped,), {"memory_format": torch.contiguous_format})
         node.replace_all_uses_with(swapped)
         graph.erase_node(node)
