@@ -1,0 +1,67 @@
+"""Small ensembles of convolutional replicas on digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ganbench.catalogue import OBJECTIVES
+from ganbench.fields import settable
+from ganbench.networks.conv import Conv
+from ganbench.objectives.contract import Objective
+from ganbench.targets.images import Digits
+from ganbench.training.ensemble import Game, lifted
+from ganbench.training.loop import Lane, Training
+from ganbench.training.optimisers import SGD
+
+WIDTH, BATCH, LATENT = 4, 8, 4
+"""Their product is a multiple of 32: elsewhere the bits of a lane depend on its neighbours."""
+SMALL = Conv(width=4)
+TRAINED = OBJECTIVES.names()
+
+
+def short(name: str, **settings: Any) -> Objective:
+    """An objective by name that takes one step of each player and clips no weight that is as it was drawn."""
+    cls = OBJECTIVES.load(name)
+    return cls(d_steps=1, **({"clip": 1.0} if "clip" in settable(cls) else {}), **settings)
+
+
+def ensemble(
+    seeds: list[int],
+    objective: Objective,
+    network: Any = SMALL,
+    lift: str = "vmap",
+    precision: str = "fp32",
+    compiled: bool = False,
+) -> Training:
+    """Replicas of one objective with these seeds before their first iteration, padded with copies of the first."""
+    target, optimiser = Digits(), SGD(lr_d=0.01, lr_g=0.01)
+    game = Game(
+        objective=objective,
+        optimiser=optimiser,
+        network=network,
+        target=target if objective.needs_target else None,
+        latent=LATENT,
+        shape=target.shape,
+        batch=BATCH,
+        width=WIDTH,
+        compiled=compiled,
+        device="cpu",
+        lift=lift,
+        precision=precision,
+    )
+    lanes = [Lane(objective, optimiser, seed) for seed in seeds]
+    return Training(game, lanes + lanes[:1] * (WIDTH - len(lanes)), target)
+
+
+def one_step(training: Training, step: str) -> dict[str, Any]:
+    """The state after one step "D", "G" or "DG"; the training stays as it is."""
+    example = (training.state, training.swept, training._fields(0, 1))
+    with torch.no_grad():
+        return lifted(training.game, step, example)(*example)
+
+
+def weights(training: Training, player: str) -> dict[str, torch.Tensor]:
+    """Parameter name -> values, stacked over the replicas."""
+    return training.state[player]
