@@ -75,8 +75,9 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None) -> None:
         done = pipeline.run(suite, results=results, device=device, workers=workers, watcher=watcher)
     rank_by = suite.evaluation.rank_by  # replicas of a suite that ranked by another metric may be among these
     print_tables(done.results(), Console(), rank_by)
-    files = [str(path) for path in write_report(done.folder, rank_by)]
-    close(done, f"tables: {', '.join(files)}")
+    markdown, csv, *pictures = write_report(done.folder, rank_by)
+    drawn = f"; pictures: {pictures[0].parent} ({len(pictures)} files)" if pictures else ""
+    close(done, f"tables: {markdown}, {csv}{drawn}")
 
 
 def close(done: Run, also: str) -> None:

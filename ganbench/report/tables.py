@@ -16,6 +16,7 @@ from ganbench.report import wording
 from ganbench.report.columns import ALWAYS, Column, table_columns
 from ganbench.report.finals import final_values
 from ganbench.report.instruments import image_sentences
+from ganbench.report.pictures import write_pictures
 from ganbench.report.ranking import latest, rank
 from ganbench.report.wording import inert
 from ganbench.store import load_results
@@ -69,14 +70,17 @@ def to_csv(results: pd.DataFrame, rank_by: str | None = None) -> str:
     return buffer.getvalue()
 
 
-def write_report(folder: Path | str, rank_by: str | None = None) -> tuple[Path, Path]:
-    """The paths of tables.md and tables.csv, written into a folder of results. Raises StoreError."""
+def write_report(folder: Path | str, rank_by: str | None = None) -> tuple[Path, ...]:
+    """The paths of tables.md, tables.csv and of the pictures, if any, written into a folder of results.
+
+    Raises StoreError.
+    """
     folder = Path(folder)
     results = load_results(folder)
     markdown, csv = folder / "tables.md", folder / "tables.csv"
     write_whole(markdown, to_markdown(results, rank_by).encode())
     write_whole(csv, to_csv(results, rank_by).encode())
-    return markdown, csv
+    return markdown, csv, *write_pictures(folder, results, rank_by)
 
 
 def _terminal_table(results: pd.DataFrame, rows: pd.DataFrame, width: int) -> Table:
