@@ -17,7 +17,7 @@ ALWAYS = 1
 TELLING = ("jsd_binned", "kid", "fid", "precision", "recall", "modes_covered", "high_quality")
 """Metrics that a narrow table shows first, in this order: they tell what a distance cannot."""
 
-THEN = ("coverage", "memorisation")
+THEN = ("kl_uniform", "coverage", "memorisation")
 """Metrics that follow the time and the quality target."""
 
 LONG = 5

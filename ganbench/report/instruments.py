@@ -16,6 +16,9 @@ FLAGS = {"rank-deficient": "fewer samples than features + 1"}
 SIZED = ("fid", "kid")
 """Metrics that mean nothing without number of samples and extractor."""
 
+SPREADS = {"fid_infinity": "standard error from its line's fit"}
+"""Metric -> what its spread is, where it is not that of the metric on subsets."""
+
 
 def image_sentences(results: pd.DataFrame, final: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
     """All that a suite's tables have to say about image metrics; nothing where there are none."""
@@ -45,13 +48,14 @@ def _mixture(results: pd.DataFrame, final: pd.DataFrame, rows: pd.DataFrame) -> 
     rank_by = str(rows.rank_by.iloc[0])
     asked = plain(rank_by)
     instruments = results[(results.metric == asked) & results.final].instrument.unique()
-    if len(instruments) < 2:
+    chosen = final[final.metric == rank_by].instrument
+    if len(instruments) < 2 or chosen.empty:
         return []
-    chosen = inert(str(final[final.metric == rank_by].instrument.iloc[0]))
     most = ", the most frequent" if ranking_metric(final, asked) == rank_by else ""
     return [
         f"NOT one ranking on {inert(str(rows.target.iloc[0]))}: {inert(asked)} has values of {len(instruments)}"
-        f" instruments, each in a column of its own. Ranked by {chosen}{most}; rows without its values have no rank."
+        f" instruments, each in a column of its own. Ranked by {inert(chosen.iloc[0])}{most};"
+        " rows without its values have no rank."
     ]
 
 
@@ -80,9 +84,8 @@ def _sizes(final: pd.DataFrame) -> list[str]:
 def _spreads(final: pd.DataFrame) -> list[str]:
     said = []
     for metric, rows in final[final.spread.notna() & (final.status == "completed")].groupby("metric", sort=True):
-        said.append(
-            f"{inert(str(metric))}'s spread over subsets of one replica's samples: median {rows.spread.median():.2g}."
-        )
+        what = SPREADS.get(plain(str(metric)), "spread over subsets of one replica's samples")
+        said.append(f"{inert(str(metric))}'s {what}: median {rows.spread.median():.2g}.")
     return said
 
 

@@ -112,6 +112,13 @@ def test_a_later_measurement_with_another_instrument_repeats_nothing(study: Stud
     assert (row.value, row["kid, classifier digits 97.9% 99999999, n = 1,000, measured later"]) == (0.2, 0.7)
 
 
+def test_a_metric_that_two_instruments_measured_only_later_leaves_the_suite_s_ranking_without_values(study: Study):
+    for seed, instrument in enumerate((CLASSIFIER, OTHER)):
+        study.add("em", seed, {"w1": 0.2}, rank_by="kid")
+        study.measure_later(seed, "kid", 0.7, n=5000, **instrument)
+    assert "kid was not measured" in said(study)
+
+
 def test_the_csv_names_instrument_and_sample_size_beside_each_value(study: Study):
     beside = {"fid": CLASSIFIER, "kid": {**CLASSIFIER, "spread": 0.0012}}
     study.add("em", 0, {"kid": 0.2, "fid": 3.5}, rank_by="kid", beside=beside)
@@ -152,6 +159,11 @@ def test_a_metric_s_spread_over_subsets_is_a_column_and_a_sentence(study: Study)
         study.add("em", seed, {"kid": 0.2}, rank_by="kid", beside={"kid": {**CLASSIFIER, "spread": spread}})
     assert "kid's spread over subsets of one replica's samples: median 0.0012." in said(study)
     assert "| kid, spread |" in to_markdown(load_results(study.folder))
+
+
+def test_the_spread_of_an_extrapolation_is_called_what_it_is(study: Study):
+    study.add("em", 0, {"fid_infinity": 0.2}, rank_by="fid_infinity", beside={"fid_infinity": {"spread": 0.05}})
+    assert "fid_infinity's standard error from its line's fit: median 0.05." in said(study)
 
 
 @pytest.mark.parametrize(("metric", "told"), [("kid", "kid compares"), ("fid", "fid compares"), ("w1", "")])
