@@ -3,7 +3,11 @@
 Every convolution is written as a matrix product over gathered windows, with the channels last inside the network.
 Under `vmap` the products of all replicas become one batched product. On a CPU, compiled, 64 images of 8x8 at width 16,
 that took .45 ms per replica and iteration, against 1.6 ms for torch's convolutions under `vmap` and 2.8 ms for them in
-a loop; suites/peers/conv_strategies.py measures it.
+a loop; suites/peers/conv_strategies.py measures it. At 28x28 a loop over the replicas is the faster: 18 ms, 23 under
+`vmap`, 29 in the plain loop with torch's convolutions. Eager, without a compiler, torch's are the faster at that size.
+
+Where spectral norm divides a kernel, flattened to a matrix, by its largest singular value, the slope of a convolution
+of stride 2 is at most 2 and of a 3x3 one at most 3, not 1: a pixel lies in 4 or 9 windows.
 """
 
 from __future__ import annotations
