@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganbench import store
 from ganbench.execution.machine import cores, machine
-from ganbench.planning import Ensemble, narrowed, plan_ensembles, plan_replicas
+from ganbench.planning import Ensemble, narrowed, narrowed_note, plan_ensembles, plan_replicas
 from ganbench.study import FINISHED, Plan, Run, Watcher
 from ganbench.suite import Suite, apply_overrides, resolve
 
@@ -194,7 +194,7 @@ def _tasks(planned: Plan) -> list[Any]:
 def _keep(finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: Watcher) -> None:
     for replica, outcome in zip(ensemble.replicas, outcomes, strict=True):
         if replica.width < finished.plan.suite.execution.width:
-            outcome.info["notes"] = narrowed([replica], finished.plan.suite.execution.width)[0]
+            outcome.info["notes"] = narrowed_note(replica, finished.plan.suite.execution.width)
         store.write(finished.folder, _result(outcome))
         finished.statuses[replica.replica_id] = outcome.status
         watcher.stored(replica, outcome.status)

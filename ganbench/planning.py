@@ -165,10 +165,12 @@ def narrower(width: int, batch: int) -> int | None:
 def narrowed(replicas: Iterable[Replica], width: int) -> tuple[str, ...]:
     """A sentence for each cell that was planned with fewer replicas per ensemble than its suite asks for."""
     found = {r.definition["cell_id"]: r for r in replicas if r.width < width}
-    return tuple(
-        f"{r.cell.label} on {r.cell.target_label}: out of memory at width {width}, so trained at width {r.width}"
-        for r in found.values()
-    )
+    return tuple(f"{r.cell.label} on {r.cell.target_label}: {narrowed_note(r, width)}" for r in found.values())
+
+
+def narrowed_note(replica: Replica, width: int) -> str:
+    """What the table says of a replica whose suite asked for another width."""
+    return f"out of memory at width {width}, so trained at width {replica.width}"
 
 
 def plan_ensembles(replicas: Iterable[Replica]) -> list[Ensemble]:
