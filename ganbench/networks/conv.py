@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from ganbench.fields import FieldError, ranged
 from ganbench.networks.mlp import ACTIVATIONS, BatchStats
 
-SMALLEST = 4
-"""Pixels along a side that are not halved any more."""
+SMALLEST, LEAST_STAGES = 4, 2
+"""Sides of 8 pixels and more are halved, smaller ones only where there are fewer stages: an 8x8 image has two."""
 
 ROWS = 1024
 """Images whose windows are gathered at once: they fill up to 16 times the memory of the images."""
@@ -36,7 +36,7 @@ SLOPES: dict[str, Callable[[], nn.Module]] = {**ACTIVATIONS, "leaky-relu": parti
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolutions of stride 2 between the image and a side of 4 to 7 pixels, doubling the channels at every halving.
+    """Convolutions of stride 2 from the image down to a side of 4 to 7 pixels (8x8: 2); each doubles the channels.
 
     `width` counts the channels next to the image. The generator ends in tanh: images lie in [-1, 1]. `batch_stats`
     normalises the generator's hidden layers, per channel; the critic has none: a penalty needs scores of single
@@ -54,7 +54,7 @@ class Conv:
             return f"convolutions need images (channels, height, width), found samples of shape {shape}; use mlp"
         if halvings(shape) == 0:
             return (
-                f"convolutions of stride 2 need sides that are even and at least {2 * SMALLEST}, found images of"
+                f"convolutions of stride 2 need sides that are even and at least {SMALLEST}, found images of"
                 f" {shape[1]}x{shape[2]} pixels; use mlp or resize the images"
             )
         return None
@@ -106,9 +106,9 @@ class ResNet(Conv):
 
 
 def halvings(shape: tuple[int, ...]) -> int:
-    """How often both sides of an image can be halved without falling under the smallest side."""
+    """How often both sides of an image are halved."""
     height, breadth, n = *shape[1:], 0
-    while height % 2 == breadth % 2 == 0 and min(height, breadth) >= 2 * SMALLEST:
+    while height % 2 == breadth % 2 == 0 and min(height, breadth) >= (SMALLEST if n < LEAST_STAGES else 2 * SMALLEST):
         height, breadth, n = height // 2, breadth // 2, n + 1
     return n
 

@@ -78,16 +78,18 @@ def test_many_images_in_parts_are_what_they_are_one_by_one(make: Callable[[], nn
 @pytest.mark.parametrize(
     ("shape", "expected"),
     [
-        ((1, 8, 8), 1),
+        ((1, 8, 8), 2),
         ((1, 28, 28), 2),
         ((3, 32, 32), 3),
         ((3, 64, 64), 4),
-        ((1, 12, 20), 1),
-        ((1, 6, 6), 0),
+        ((1, 12, 20), 2),
+        ((1, 6, 6), 1),
+        ((1, 4, 4), 1),
+        ((1, 2, 2), 0),
         ((1, 9, 8), 0),
     ],
 )
-def test_sides_are_halved_while_they_are_even_and_stay_at_4_or_more(shape: tuple[int, int, int], expected: int):
+def test_sides_are_halved_to_4_pixels_or_to_2_where_that_leaves_fewer_than_two_stages(shape: tuple[int, int, int], expected: int):
     assert halvings(shape) == expected
 
 
