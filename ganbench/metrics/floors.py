@@ -11,8 +11,13 @@ from ganbench.metrics.contract import Metric
 from ganbench.targets.contract import Target
 
 
+PAIRS, PAIRS_OF_MANY = 16, 4
+MANY = 2000
+"""Samples from which on fewer pairs tell as much: a metric's noise falls with their number."""
+
+
 @lru_cache(maxsize=4096)
-def floor(metric: Metric, target: Target, n: int, pairs: int = 16) -> float:
+def floor(metric: Metric, target: Target, n: int, pairs: int | None = None) -> float:
     """Mean of a metric over pairs of independent sets of n true samples, or its known floor; the same on every machine.
 
     A finite set gives its players' half against its held-out half, without repetition. Cached per process. Raises
@@ -20,6 +25,8 @@ def floor(metric: Metric, target: Target, n: int, pairs: int = 16) -> float:
     """
     if metric.known_floor is not None and metric.inapplicable(target) is None:
         return metric.known_floor
+    if pairs is None:
+        pairs = PAIRS if n < MANY else PAIRS_OF_MANY
     if n == target.reference_limit:
         pairs = 1  # the two halves as a whole: every further pair would be the same one
     return float(np.mean([metric.measure(*true_pair(target, n, pair), target) for pair in range(pairs)]))
