@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 from example_targets import example
+from shipped import shipped
 
 from ganbench import catalogue
 from ganbench.fields import ranged
@@ -87,7 +88,7 @@ class Clashing(Scheduled):
 
 @pytest.mark.parametrize("name", shipped_suites())
 def test_every_shipped_suite_resolves_to_each_row_on_each_target(name: str) -> None:
-    suite = load_suite(name)
+    suite = shipped(name)
     expected = {(t.name, o.name) for t in suite.targets for o in (*suite.objectives, *suite.baselines)}
     assert {(c.target.name, c.objective.name) for c in resolve(suite)} == expected
 
@@ -199,7 +200,7 @@ def test_no_iteration_is_measured_twice() -> None:
 
 @pytest.mark.parametrize("name", shipped_suites())
 def test_a_definition_through_json_is_the_same_cell(name: str) -> None:
-    for found in resolve(load_suite(name)):
+    for found in resolve(shipped(name)):
         assert Cell.from_definition(json.loads(json.dumps(found.definition()))) == found
 
 
