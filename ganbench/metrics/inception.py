@@ -106,9 +106,9 @@ def checked(path: Path) -> str:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except WeightsError:
         raise
-    except Exception as error:  # torch.load and zipfile raise a dozen kinds on what is no file of weights
-        first = str(error).strip().splitlines() or [type(error).__name__]
-        raise WeightsError(f"{path}: truncated, or no file of weights ({first[0]}); {REMEDY}") from None
+    except Exception as error:
+        # torch.load and zipfile raise a dozen kinds on what is no file of weights; torch's text advises to trust it
+        raise WeightsError(f"{path}: truncated, or no file of weights ({type(error).__name__}); {REMEDY}") from None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise WeightsError(f"{path}: found no dictionary of tensors, expected {FILE}; {REMEDY}")
     return digest
