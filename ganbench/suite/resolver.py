@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ganbench.fields import FieldError, check, defaults, describe
 from ganbench.registry import did_you_mean
 from ganbench.suite.assemble import Assembler, written_in
 from ganbench.suite.cells import Budget, Cell, Evaluation, Part, iteration_cost
+from ganbench.suite.checks import Column, misfits, shortages, twins, unmeasured
 from ganbench.suite.document import Keys, Problem
 from ganbench.suite.schema import Suite
 from ganbench.suite.spec import Choices, Interval, Spec, parse_spec
@@ -48,16 +50,6 @@ class _Row:
     keys: Keys
 
 
-@dataclass(frozen=True)
-class _Column:
-    """A target with its values and the metrics that apply to it."""
-
-    target: Part
-    label: str
-    reached: float | None
-    keys: Keys
-
-
 class _Resolver(Assembler):
     """Crosses rows with columns."""
 
@@ -69,8 +61,9 @@ class _Resolver(Assembler):
         for name in set(suite.defaults) - {spec.name for spec in (*suite.objectives, *suite.baselines)}:
             self.pair(name, {}, ("defaults", name))
         self.check_search()
-        self.check_samples(columns)
-        self.check_networks(network, columns)
+        settings, reached_by = self.evaluation((), None), suite.evaluation.reached_by
+        self.problems += [*twins(columns), *shortages(settings, columns), *unmeasured(settings, reached_by, columns)]
+        self.problems += misfits(network, columns) if network else ()
         metrics = self.applicable(columns)
         if len(rows) * len(columns) > MOST_CELLS:
             self.problems.append(Problem(("objectives",), f"found more than {MOST_CELLS:,} cells; list fewer values"))
@@ -113,7 +106,7 @@ class _Resolver(Assembler):
         values = objective.fields | optimiser.fields | {"optimiser": optimiser.name}
         return _Row(objective, optimiser, _label(point, gridded, values, base), keys)
 
-    def columns(self) -> Iterator[_Column]:
+    def columns(self) -> Iterator[Column]:
         levels = self.levels()
         for index, spec in enumerate(self.suite.targets):
             keys: Keys = ("targets", index)
@@ -121,7 +114,7 @@ class _Resolver(Assembler):
                 target = self.part(catalogue.TARGETS, point.name, written_in(point, keys), keys)
                 if target is not None:
                     label = _label(point, spec.gridded(), target.fields, _defaults(target))
-                    yield _Column(target, label, levels.get(target), keys)
+                    yield Column(target, label, levels.get(target), keys)
 
     def levels(self) -> dict[Part, float]:
         """Target -> its quality target; a name alone means the target with its default fields."""
@@ -133,7 +126,7 @@ class _Resolver(Assembler):
                 found |= {target: level} if target else {}
         return found
 
-    def applicable(self, columns: list[_Column]) -> dict[str, tuple[str, ...]]:
+    def applicable(self, columns: list[Column]) -> dict[str, tuple[str, ...]]:
         """Target's label -> the suite's metrics that apply to it, in the catalogue's order.
 
         A metric that applies to no target is a mistake, except where only the targets come from a command line.
@@ -170,9 +163,10 @@ class _Resolver(Assembler):
             reached=reached,
             extractor=settings.extractor if uses else None,
             weights=str(Path(settings.weights).absolute()) if uses and settings.weights else "",
-            weights_sha256=self.weights_sha256() if uses else "",
+            weights_sha256=self.weights_sha256 if uses else "",
         )
 
+    @cached_property  # a hundred megabytes, and asked for by every cell
     def weights_sha256(self) -> str:
         """Of the file of weights; "" where none is named. An unreadable file is a problem."""
         path = self.suite.evaluation.weights
@@ -181,30 +175,12 @@ class _Resolver(Assembler):
         try:
             with open(path, "rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            message = f"{path}: cannot be read ({error.strerror}); give the path of the extractor's weights"
+        except (OSError, ValueError) as error:  # ValueError: a path with a NUL
+            reason = error.strerror if isinstance(error, OSError) else error
+            named = path if path.isprintable() else ascii(path)[1:-1]
+            message = f"{named}: cannot be read ({reason}); give the path of the extractor's weights"
             self.problems.append(Problem(("evaluation", "weights"), message))
             return ""
-
-    def check_networks(self, network: Part | None, columns: list[_Column]) -> None:
-        """A network may be made for some shapes of samples only."""
-        for column in columns if network else ():
-            assert network is not None
-            reason = network.instance.inapplicable(column.target.instance.shape)
-            if reason is not None:
-                self.problems.append(Problem(("network",), f"{network.name} on {column.label}: {reason}"))
-
-    def check_samples(self, columns: list[_Column]) -> None:
-        """A finite target cannot give more samples than it holds."""
-        evaluation = self.suite.evaluation
-        for column in columns:
-            limit = column.target.instance.reference_limit
-            for key in ("samples", "final_samples"):
-                if limit is not None and getattr(evaluation, key) > limit:
-                    message = (
-                        f"found {getattr(evaluation, key)}; expected at most {limit}, all that {column.label} holds"
-                    )
-                    self.problems.append(Problem(("evaluation", key), message))
 
     def check_search(self) -> None:
         """Both ends of every search space must be values of a field that exists."""
@@ -224,7 +200,7 @@ class _Resolver(Assembler):
                     except FieldError as error:
                         self.problems.append(Problem(keys, error.message))
 
-    def cell(self, row: _Row, column: _Column, network: Part, metrics: tuple[str, ...]) -> Cell:
+    def cell(self, row: _Row, column: Column, network: Part, metrics: tuple[str, ...]) -> Cell:
         suite = self.suite
         budget = Budget(suite.budget.currency, suite.budget.amount)
         iterations: int | None = 0

@@ -129,6 +129,8 @@ def test_a_baseline_is_not_trained() -> None:
             'evaluation.metrics[1]: "modes_covered" applies to no target (swiss-roll:',
         ),
         ({"targets": ["digits"]}, "evaluation.final_samples: found 1000; expected at most 898, all that digits holds"),
+        ({"targets": ["ring8", "ring8[radius=2]"]}, 'column 1: targets[1]: the same target as "ring8"; remove one'),
+        ({"network": "conv"}, "-n conv: column 1: network: conv on ring8: convolutions need images (channels, height,"),
         ({"network": "mlp[widht=8]"}, '-n mlp[widht=8]: column 5: network: widht: unknown field; did you mean "wid'),
         ({"settings": {"optimiser": "adam[lr_d=-1]"}}, "optimiser: lr_d: found -1, expected a number above 0"),
         ({"settings": {"defaults.cramer.wight": "1"}}, "defaults.cramer.wight: unknown field of cramer"),

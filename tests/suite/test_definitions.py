@@ -142,6 +142,23 @@ def test_a_quality_target_without_w1_among_the_metrics_is_refused() -> None:
     assert 'evaluation.reached: quality targets are levels of "w1"; add it to the metrics' in message
 
 
+def test_a_quality_target_is_a_level_of_the_metric_that_the_suite_names() -> None:
+    found = cell("em", more="[evaluation.reached]\nring8 = 7", settings={"evaluation.reached_by": "modes_covered"})
+    assert (found.evaluation.reached_metric, found.evaluation.reached) == ("modes_covered", 7)
+
+
+def test_a_quality_target_by_a_metric_that_is_not_among_the_suite_s_is_refused() -> None:
+    message = error_of("em", more="[evaluation.reached]\nring8 = 7", settings={"evaluation.reached_by": "kl_modes"})
+    assert 'evaluation.reached: quality targets are levels of "kl_modes"; add it to the metrics' in message
+
+
+def test_a_quality_target_by_a_metric_that_cannot_measure_its_target_is_refused() -> None:
+    changes = {"targets": ["ring8", "moons"], "settings": {"evaluation.reached_by": "modes_covered"}}
+    message = error_of("em", more="[evaluation.reached]\nmoons = 7", **changes)
+    assert 'my.toml:13:1: evaluation.reached: "modes_covered" has no value on moons (the target has no' in message
+    assert cells("em", more="[evaluation.reached]\nring8 = 7", **changes)[0].evaluation.reached == 7
+
+
 def test_a_metric_is_left_out_where_it_does_not_apply() -> None:
     found = cells("em", targets=["ring8", "swiss-roll"])
     assert [c.evaluation.metrics for c in found] == [("w1", "modes_covered"), ("w1",)]

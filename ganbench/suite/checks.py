@@ -1,0 +1,57 @@
+"""What must fit together before cells are made: targets with each other, with the network and the evaluation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ganbench.suite.cells import Evaluation, Part
+from ganbench.suite.document import Keys, Problem
+
+
+@dataclass(frozen=True)
+class Column:
+    """A target with its values, where it was written, and its quality target, if it has one."""
+
+    target: Part
+    label: str
+    reached: float | None
+    keys: Keys
+
+
+def twins(columns: Sequence[Column]) -> Iterator[Problem]:
+    """Two targets of equal values are one, and so are equal data at two places."""
+    seen: dict[str, str] = {}
+    for column in columns:
+        identity = json.dumps(column.target.identity(), sort_keys=True)
+        if identity in seen:
+            yield Problem(column.keys, f'the same target as "{seen[identity]}"; remove one')
+        seen.setdefault(identity, column.label)
+
+
+def misfits(network: Part, columns: Sequence[Column]) -> Iterator[Problem]:
+    """A network may be made for some shapes of samples only."""
+    for column in columns:
+        reason = network.instance.inapplicable(column.target.instance.shape)
+        if reason is not None:
+            yield Problem(("network",), f"{network.name} on {column.label}: {reason}")
+
+
+def shortages(settings: Evaluation, columns: Sequence[Column]) -> Iterator[Problem]:
+    """A finite target cannot give more samples than it holds."""
+    for column in columns:
+        limit = column.target.instance.reference_limit
+        for key in ("samples", "final_samples"):
+            if limit is not None and getattr(settings, key) > limit:
+                message = f"found {getattr(settings, key)}; expected at most {limit}, all that {column.label} holds"
+                yield Problem(("evaluation", key), message)
+
+
+def unmeasured(settings: Evaluation, reached_by: str, columns: Sequence[Column]) -> Iterator[Problem]:
+    """A quality target needs a metric that measures its target: no training could ever reach it."""
+    for column in columns:
+        reason = settings.metric(reached_by).inapplicable(column.target.instance)
+        if column.reached is not None and reason is not None:
+            message = f'"{reached_by}" has no value on {column.label} ({reason}); remove the level or name another'
+            yield Problem(("evaluation", "reached"), f"{message} metric in reached_by")
