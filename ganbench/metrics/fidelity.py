@@ -46,7 +46,8 @@ class FeatureMetric(Metric):
 
     @classmethod
     def configured(cls, evaluation: Any) -> FeatureMetric:
-        return cls(evaluation.extractor, evaluation.weights)
+        # a replica that was trained without such a metric names none, and may be measured with one later
+        return cls(evaluation.extractor or cls.extractor, evaluation.weights)
 
     def instrument(self, target: Target) -> str:
         return self._extractor(target).instrument

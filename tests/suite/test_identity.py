@@ -47,6 +47,12 @@ def test_an_extractor_belongs_to_the_cells_whose_metrics_use_features() -> None:
     assert cells()[1].evaluation.metric("kid").extractor == "classifier"
 
 
+def test_a_metric_on_features_measured_where_none_was_asked_for_takes_the_classifier() -> None:
+    without = cells(settings={"evaluation.metrics": "[w1]"})[1].evaluation
+    assert without.extractor is None
+    assert without.metric("kid").extractor == "classifier"
+
+
 def test_the_cells_of_a_suite_without_features_do_not_depend_on_the_extractor(tmp_path: Path) -> None:
     (tmp_path / "weights.pth").write_bytes(b"weights")
     settings = {
@@ -57,6 +63,13 @@ def test_the_cells_of_a_suite_without_features_do_not_depend_on_the_extractor(tm
     assert [c.definition() for c in resolve(apply_overrides(suite, settings=settings))] == [
         c.definition() for c in resolve(suite)
     ]
+
+
+@pytest.mark.parametrize(("device", "lift"), [("cpu", "loop"), ("cuda", "vmap")])
+def test_a_replica_s_execution_names_the_lift_of_its_device_alone(device: str, lift: str) -> None:
+    found = parse_suite(f'{TEXT}[execution]\nlift_cpu = "loop"\nlift_cuda = "vmap"').execution.on(device)
+    assert found["lift"] == lift
+    assert not {"lift_cpu", "lift_cuda"} & set(found)
 
 
 def test_another_extractor_is_another_cell_where_features_are_used() -> None:
