@@ -67,14 +67,15 @@ def run_job(job: Job, report: Report) -> list[Outcome]:
     Where memory runs out in training and an ensemble of half the width is possible, all have the status OUT_OF_MEMORY.
     """
     reset_peak_memory(job.device)
-    cells = []
+    narrow = None
     try:
         cells = [Cell.from_definition(definition["cell"]) for definition in job.definitions]
+        narrow = narrower(job.execution["width"], cells[0].batch)
         run = run_ensemble if cells[0].trained else run_baselines
         return run(job, cells, report)
     except Exception as error:  # whatever an objective or a target raises becomes a row, with its reason
         outcomes = [_failed(definition, error) for definition in job.definitions]
-        too_wide = out_of_memory(error) and narrower(job.execution["width"], cells[0].batch) is not None
+        too_wide = out_of_memory(error) and narrow is not None
     # outside the except block, whose traceback holds on to every tensor of the ensemble
     release_memory(job.device)
     if too_wide:

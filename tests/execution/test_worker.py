@@ -98,6 +98,17 @@ def test_an_error_in_fitting_a_baseline_fails_its_replica_alone(tmp_path: Path, 
     assert [o.status for o in outcomes(job(tmp_path, "trivial"))] == ["completed", "failed", "completed"]
 
 
+def test_data_that_do_not_fit_into_memory_fail_all_replicas_at_any_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def too_large(definition: Any) -> Cell:
+        raise MemoryError("202,599 images")
+
+    monkeypatch.setattr(Cell, "from_definition", too_large)
+    found = outcomes(job(tmp_path))
+    assert [(o.status, o.info["error"]) for o in found] == [("failed", "MemoryError: 202,599 images")] * 3
+
+
 def test_an_ensemble_whose_replicas_all_failed_trains_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     reached: list[int] = []
     monkeypatch.setattr(Training, "advance", _noting(Training.advance, reached))
@@ -141,6 +152,14 @@ def test_there_are_ten_snapshots_however_seldom_a_replica_is_measured(tmp_path: 
 
 def test_fewer_iterations_than_ten_have_a_snapshot_each(tmp_path: Path):
     assert snapshots(outcomes(job(tmp_path, iterations=7))[0]) == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize(("target", "shape"), [("ring8", (500, 2)), ("digits", (64, 1, 8, 8))])
+def test_a_snapshot_of_training_holds_500_points_or_64_images(
+    target: str, shape: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(f"{__name__}.SUITE", SUITE.replace("ring8", target))
+    assert outcomes(job(tmp_path, iterations=1))[0].arrays["snapshot/1"].shape == shape
 
 
 def test_snapshots_change_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
