@@ -78,5 +78,5 @@ def reached(cell: Cell, rows: Rows, status: str) -> Rows:
         value = np.inf if index is None or status == "diverged" else float(curve[index][key])
         about = {"metric": metric, "value": value, "unit": unit, "direction": "lower", "floor": np.nan}
         about |= {"instrument": curve[0]["instrument"], "spread": np.nan, "flag": ""}
-        added.append({**rows[-1], **about, "n": cell.evaluation.samples, "final": True})
+        added.append({**rows[-1], **about, "n": curve[0]["n"], "final": True})
     return added
