@@ -137,9 +137,10 @@ def run(
 def _prepare(planned: Plan) -> None:
     """Makes ready what measuring needs and may be missing or take long, before anything is trained."""
     cells = {ensemble.replicas[0].definition["cell_id"]: ensemble.replicas[0].cell for ensemble in planned.ensembles}
-    wanted = {
+    # in the order of the plan, so that of several mistakes each run tells the same one
+    wanted = dict.fromkeys(
         (cell.target, cell.evaluation.metric(name)) for cell in cells.values() for name in cell.evaluation.metrics
-    }
+    )
     for target, metric in wanted:
         metric.prepare(target.instance)
 

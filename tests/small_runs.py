@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ganbench import store
 from ganbench.pipeline import Run, run
 from ganbench.suite import Suite, parse_suite
 
@@ -61,3 +62,11 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def folder(ran: Run, tmp_path: Path) -> Path:
     """A copy of the results, free to be changed."""
     return Path(shutil.copytree(ran.folder, tmp_path / "tiny"))
+
+
+def only(folder: Path, **kept: Any) -> None:
+    """Removes all replicas but those with these values in their definitions."""
+    for path in folder.glob("*.parquet"):
+        definition = store.read(path).definition
+        if any(definition[key] != value for key, value in kept.items()):
+            path.unlink()

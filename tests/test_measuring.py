@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pytest
-from small_runs import TEXT, folder, ran
+from small_runs import TEXT, folder, only, ran
 
 from ganbench import store
 from ganbench.execution.remeasure import Kept, measurable
@@ -17,14 +16,6 @@ from ganbench.report.ranking import final_values
 from ganbench.suite import parse_suite, resolve
 
 __all__ = ["folder", "ran"]  # fixtures
-
-
-def only(folder: Path, **kept: Any) -> None:
-    """Removes all replicas but those with these values in their definitions."""
-    for path in folder.glob("*.parquet"):
-        definition = store.read(path).definition
-        if any(definition[key] != value for key, value in kept.items()):
-            path.unlink()
 
 
 def by_replica(frame: pd.DataFrame) -> pd.DataFrame:

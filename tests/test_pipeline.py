@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_runs import TEXT, folder, nothing, ran, suite
+from small_runs import TEXT, folder, nothing, only, ran, suite
 
 import ganbench
 from ganbench import pipeline
 from ganbench.execution.local import Finished, Task
 from ganbench.execution.worker import Outcome
+from ganbench.metrics.contract import Metric
+from ganbench.metrics.modes import KLModes
+from ganbench.metrics.transport import SlicedW1
 from ganbench.pipeline import Run, estimate, plan, run
-from ganbench.suite import apply_overrides
+from ganbench.suite import SuiteError, apply_overrides, parse_suite
+from ganbench.targets.contract import Target
 
 __all__ = ["folder", "ran"]  # fixtures
 
@@ -80,6 +84,59 @@ def test_a_plan_and_a_run_take_the_changes_of_a_suite_as_the_command_does(tmp_pa
     cells = [replica.cell for replica in planned.replicas]
     assert {(c.target.name, c.batch, c.iterations) for c in cells} == {("moons", 64, 7)}
     assert {c.network.fields["width"] for c in cells if c.network} == {4}
+
+
+@pytest.fixture
+def prepared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is prepared and trained, in this order; nothing is trained."""
+
+    def prepare(metric: Metric, target: Target) -> None:
+        done.append(f"{type(metric).__name__} on {type(target).__name__}")
+
+    def train(*_: Any) -> Iterator[Finished]:
+        done.append("training")
+        yield from ()
+
+    done: list[str] = []
+    for metric in (SlicedW1, KLModes):
+        monkeypatch.setattr(metric, "prepare", prepare)
+    monkeypatch.setattr("ganbench.execution.local.run_local", train)
+    return done
+
+
+def test_metrics_are_prepared_once_per_target_before_anything_is_trained(prepared: list[str], tmp_path: Path) -> None:
+    run(suite(), results=tmp_path, device="cpu")
+    assert prepared == ["SlicedW1 on Ring8", "KLModes on Ring8", "SlicedW1 on Moons", "training"]
+
+
+def test_metrics_are_prepared_for_what_is_still_to_do_alone(folder: Path, prepared: list[str]) -> None:
+    only(folder, target_label="ring8")
+    run(suite(), results=folder.parent, device="cpu")
+    assert prepared == ["SlicedW1 on Moons", "training"]
+    prepared.clear()
+    run(suite(), targets=["ring8"], results=folder.parent, device="cpu")
+    assert prepared == ["training"]
+
+
+def test_what_a_metric_lacks_is_told_before_anything_is_trained(
+    prepared: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(metric: Metric, target: Target) -> None:
+        raise ValueError("weights.pth: no such file")
+
+    monkeypatch.setattr(KLModes, "prepare", lacking)
+    with pytest.raises(ValueError, match=r"weights\.pth: no such file"):
+        run(suite(), results=tmp_path, device="cpu")
+    assert prepared == ["SlicedW1 on Ring8"]
+
+
+def test_a_network_that_cannot_be_made_for_a_target_is_told_before_anything_is_trained(
+    prepared: list[str], tmp_path: Path
+) -> None:
+    on_points = parse_suite(TEXT.replace("mlp[width=8,depth=1]", "conv"), "my.toml")
+    with pytest.raises(SuiteError, match=r"^my\.toml:6:1: network: conv on ring8: convolutions need images"):
+        run(on_points, results=tmp_path, device="cpu")
+    assert (prepared, list(tmp_path.iterdir())) == ([], [])
 
 
 def test_without_a_compiler_replicas_are_planned_eager_under_an_identity_of_their_own(
