@@ -10,7 +10,6 @@ from ganbench import streams
 from ganbench.metrics.contract import Metric
 from ganbench.targets.contract import Target
 
-
 PAIRS, PAIRS_OF_MANY = 16, 4
 MANY = 2000
 """Samples from which on fewer pairs tell as much: a metric's noise falls with their number."""

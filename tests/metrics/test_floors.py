@@ -33,6 +33,18 @@ def test_a_floor_falls_with_the_number_of_samples():
     assert floor(SlicedW1(), Ring8(), 2000) < floor(SlicedW1(), Ring8(), 500) < floor(SlicedW1(), Ring8(), 100)
 
 
+@pytest.mark.parametrize(("n", "pairs"), [(2, 16), (1999, 16), (2000, 4)])
+def test_a_floor_takes_16_pairs_and_four_of_2_000_samples_and_more(n: int, pairs: int):
+    class Counting(SlicedW1):
+        def value(self, generated, true, target):
+            counted.append(len(generated))
+            return 0.0
+
+    counted: list[int] = []
+    floor(Counting(), Ring8(), n)
+    assert counted == [n] * pairs
+
+
 def test_a_floor_is_measured_once():
     floor(W1(), Ring8(), 40)
     hits = floor.cache_info().hits
