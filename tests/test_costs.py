@@ -12,7 +12,7 @@ from small_runs import TEXT, nothing, suite
 from ganbench import store
 from ganbench.execution import costs, probe
 from ganbench.pipeline import estimate, plan, run
-from ganbench.store.kept import keep_costs, read_costs
+from ganbench.store.kept import keep_costs, read_costs, read_widths
 from ganbench.suite import parse_suite, resolve
 
 EXECUTION = {"compiled": False, "width": 4, "threads": 1, "lift": "vmap", "precision": "fp32", "code": "a"}
@@ -103,6 +103,13 @@ def test_a_damaged_cost_table_is_refused_with_what_to_do(content: str, tmp_path:
     (tmp_path / "costs.json").write_text(content)
     with pytest.raises(store.StoreError, match=r"costs\.json: .*; remove it"):
         read_costs(tmp_path)
+
+
+@pytest.mark.parametrize("width", ["0", "1", "2.5", "0.5", "true"])
+def test_a_table_of_widths_that_no_ensemble_can_have_is_refused_with_what_to_do(width: str, tmp_path: Path) -> None:
+    (tmp_path / "widths.json").write_text(f'{{"a": {width}}}')
+    with pytest.raises(store.StoreError, match=r"widths\.json: 'a' is .*; remove it"):
+        read_widths(tmp_path)
 
 
 def test_what_a_cost_table_has_stays(tmp_path: Path) -> None:

@@ -25,7 +25,8 @@ def keep_costs(folder: Path | str, costs: Mapping[str, float]) -> dict[str, floa
 
 def read_widths(folder: Path | str) -> dict[str, int]:
     """Key -> replicas per ensemble where more did not fit into memory; empty where all fitted. Raises StoreError."""
-    return {key: int(width) for key, width in _read(Path(folder) / WIDTHS, "tries the suite's width again").items()}
+    found = _read(Path(folder) / WIDTHS, "tries the suite's width again", whole=True)
+    return {key: int(width) for key, width in found.items()}
 
 
 def keep_widths(folder: Path | str, widths: Mapping[str, int]) -> dict[str, int]:
@@ -40,7 +41,7 @@ def _keep(path: Path, kept: Mapping[str, float], table: dict) -> dict:
     return table
 
 
-def _read(path: Path, then: str) -> dict[str, float]:
+def _read(path: Path, then: str, whole: bool = False) -> dict[str, float]:
     remedy = f"remove it; the next run {then}"
     try:
         table = json.loads(path.read_bytes())
@@ -55,4 +56,6 @@ def _read(path: Path, then: str) -> dict[str, float]:
     for key, number in table.items():
         if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
             raise StoreError(path, f"{key!r} is {number!r}, expected a number above 0", remedy)
+        if whole and (number < 2 or number != int(number)):
+            raise StoreError(path, f"{key!r} is {number!r}, expected a whole number of at least 2", remedy)
     return {key: float(number) for key, number in table.items()}
