@@ -27,7 +27,8 @@ def test_there_is_a_row_for_every_replica_evaluation_and_metric(tmp_path: Path):
 def test_the_table_has_the_promised_columns(tmp_path: Path):
     store.write(tmp_path, result())
     promised = "suite target objective label seed replica_id cell_id status iteration generator_steps gradient_steps"
-    promised += " real_samples seconds metric value unit direction floor n final device width compiled iteration_s"
+    promised += " real_samples seconds metric value unit direction floor n final instrument spread flag device width"
+    promised += " compiled iteration_s"
     assert set(promised.split()) <= set(store.load_results(tmp_path).columns)
 
 

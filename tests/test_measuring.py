@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from small_runs import TEXT, folder, only, ran
 
 from ganbench import store
+from ganbench.cli import main
 from ganbench.execution.remeasure import Kept, measurable
 from ganbench.measuring import evaluate
+from ganbench.metrics.transport import SlicedW1
 from ganbench.planning import Replica
 from ganbench.report.ranking import final_values
 from ganbench.suite import parse_suite, resolve
@@ -52,6 +56,14 @@ def test_a_later_measurement_does_not_replace_the_training_s_own(folder: Path) -
     evaluate(folder, "sliced_w1", samples=40)
     after = by_replica(final_values(store.load_results(folder)).query("metric == 'sliced_w1'"))
     pd.testing.assert_frame_equal(after, before, check_exact=True)
+
+
+def test_values_of_two_instruments_are_not_told_as_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    only(folder, label="vae", target_label="moons")
+    rulers = iter(["wooden ruler", "steel ruler", "wooden ruler"])
+    monkeypatch.setattr(SlicedW1, "instrument", lambda *_: next(rulers))
+    told = CliRunner().invoke(main, ["evaluate", str(folder), "--metric", "sliced_w1"], catch_exceptions=False).output
+    assert sorted(re.findall(r"moons +vae +(\w+ ruler) +(\d)", told)) == [("steel ruler", "1"), ("wooden ruler", "2")]
 
 
 def test_a_metric_is_measured_where_it_applies(folder: Path) -> None:

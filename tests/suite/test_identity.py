@@ -12,6 +12,7 @@ import pytest
 from example_targets import digits
 from resolved import TEXT, error_of
 
+from ganbench.execution.costs import cost_key
 from ganbench.planning import plan_replicas
 from ganbench.suite import Cell, apply_overrides, load_suite, parse_suite, resolve
 
@@ -123,6 +124,11 @@ def test_a_definition_says_from_everywhere_where_the_weights_lie(
 def test_equal_images_at_two_paths_are_one_cell_and_changed_ones_another(tmp_path: Path) -> None:
     a, b = images(tmp_path / "a.npz"), images(tmp_path / "b.npz")
     assert cell_id(a) == cell_id(b) != cell_id(images(tmp_path / "c.npz", changed=True))
+
+
+def test_an_iteration_on_equal_images_at_two_paths_is_measured_once(tmp_path: Path) -> None:
+    a, b = images(tmp_path / "a.npz"), images(tmp_path / "b.npz")
+    assert cost_key(a, {"width": 8}) == cost_key(b, {"width": 8}) != cost_key(a, {"width": 4})
 
 
 def test_a_definition_says_where_the_images_lie(tmp_path: Path) -> None:
