@@ -142,6 +142,9 @@ def _contradictions(suite: Suite) -> Iterator[Problem]:
     if evaluation.reached and evaluation.reached_by not in evaluation.metrics:
         message = f'quality targets are levels of "{evaluation.reached_by}"; add it to the metrics or remove this table'
         yield Problem(("evaluation", "reached"), message)
+    if evaluation.weights and evaluation.extractor == "classifier":
+        message = 'the classifier keeps weights of its own; remove this key, or take extractor = "inception-v3-compat"'
+        yield Problem(("evaluation", "weights"), message)
     if lanes % LANES:
         message = f"found {suite.execution.width} x a batch of {suite.training.batch} = {lanes};"
         yield Problem(("execution", "width"), f"{message} expected a multiple of {LANES}; change width or batch")

@@ -41,6 +41,8 @@ class ImageFiles(FiniteImages):
         content = _or_field_error("path", lambda: load_images(Path(self.path).expanduser(), self.resolution))
         object.__setattr__(self, "resolution", self.resolution or content.side)
         _take(self, content, self.sha256, self.path)
+        # absolute: stored with its replicas, it is read again from other folders
+        object.__setattr__(self, "path", str(Path(self.path).expanduser().absolute()))
 
     @property
     def data_name(self) -> str:

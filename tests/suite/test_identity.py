@@ -88,7 +88,7 @@ def test_another_extractor_is_another_cell_where_features_are_used() -> None:
     ],
 )
 def test_weights_that_cannot_be_read_are_refused_with_their_path(path: str, told: str) -> None:
-    message = error_of("em", more=f"weights = {json.dumps(path)}")
+    message = error_of("em", more=f'weights = {json.dumps(path)}\nextractor = "inception-v3-compat"')
     assert message == f"my.toml:13:1: evaluation.weights: {told}; give the path of the extractor's weights"
 
 
@@ -101,7 +101,10 @@ def test_a_file_of_weights_is_read_once_for_all_cells(tmp_path: Path, monkeypatc
     digest = hashlib.file_digest
     monkeypatch.setattr(hashlib, "file_digest", counted)
     (tmp_path / "weights.pth").write_bytes(b"weights")
-    cells(objectives=["em", "minimax", "vae"], settings={"evaluation.weights": str(tmp_path / "weights.pth")})
+    cells(
+        objectives=["em", "minimax", "vae"],
+        settings={"evaluation.weights": str(tmp_path / "weights.pth"), "evaluation.extractor": "inception-v3-compat"},
+    )
     assert len(read) == 1
 
 
@@ -144,3 +147,8 @@ def test_a_suite_with_the_same_images_at_two_paths_is_refused(tmp_path: Path) ->
     targets = [f'images[path="{path}"]' for path in paths]
     message = error_of("em", targets=targets, settings={**SAMPLES, "evaluation.metrics": "[w1]"})
     assert f'targets[1]: the same target as "images[path={paths[0]}' in message.replace('path="', "path=")
+
+
+def test_weights_for_the_classifier_are_refused(tmp_path: Path) -> None:
+    message = error_of("em", more='weights = "my.pth"')
+    assert "evaluation.weights: the classifier keeps weights of its own; remove this key, or take extractor" in message

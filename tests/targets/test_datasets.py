@@ -95,6 +95,11 @@ def test_a_named_set_of_another_digest_than_recorded_is_refused():
         dataclasses.replace(named("mnist").instance, sha256="1234")
 
 
+def test_a_relative_path_is_kept_as_one_that_holds_from_any_folder(file: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(file.parent)
+    assert ImageFiles(file.name).path == str(file)
+
+
 def test_images_need_a_path():
     with pytest.raises(FieldError, match=r"path: found none, expected a \.npz or a folder"):
         ImageFiles()
