@@ -15,7 +15,15 @@ from ganbench.pipeline import estimate, plan, run
 from ganbench.store.kept import keep_costs, read_costs, read_widths
 from ganbench.suite import parse_suite, resolve
 
-EXECUTION = {"compiled": False, "width": 4, "threads": 1, "lift": "vmap", "precision": "fp32", "code": "a"}
+EXECUTION = {
+    "compiled": False,
+    "width": 4,
+    "threads": 1,
+    "lift": "vmap",
+    "precision": "fp32",
+    "convolution": "products",
+    "code": "a",
+}
 
 
 def answered(execution: Any, device: str, *, iterations: Any, evaluations: Any = (), fits: Any = (), **_: Any) -> Any:

@@ -147,6 +147,7 @@ def new_training(job: Job, cells: list[Cell]) -> Training:
         device=job.device,
         lift=job.execution["lift"],
         precision=job.execution["precision"],
+        convolution=job.execution["convolution"],
     )
     seeds = [definition["seed"] for definition in job.definitions]
     lanes = [

@@ -114,7 +114,9 @@ def halvings(shape: tuple[int, ...]) -> int:
 
 
 class Windowed(nn.Module):
-    """A convolution with channels last: (B, h, w, inputs) -> (B, H, W, outputs)."""
+    """A convolution with channels last: (B, h, w, inputs) -> (B, H, W, outputs), computed in one of two ways."""
+
+    way = "products"
 
     def __init__(self, outputs: int, *weight: int):
         super().__init__()
@@ -122,13 +124,31 @@ class Windowed(nn.Module):
         self.bias = nn.Parameter(torch.empty(outputs))
 
     def forward(self, v: Float[Tensor, "B h w inputs"]) -> Float[Tensor, "B H W outputs"]:
+        if self.way == "torch":
+            return self.of_torch(v.permute(0, 3, 1, 2)).permute(0, 2, 3, 1) + self.bias
         if v.shape[0] <= ROWS:
-            return self.convolve(v) + self.bias
-        return torch.cat([self.convolve(part) for part in v.split(ROWS)]) + self.bias
+            return self.product(v) + self.bias
+        return torch.cat([self.product(part) for part in v.split(ROWS)]) + self.bias
 
-    def convolve(self, v: Tensor) -> Tensor:
-        """Without the bias."""
+    def product(self, v: Tensor) -> Tensor:
+        """Without the bias, as a matrix product over gathered windows."""
         raise NotImplementedError  # the contract: every convolution states it
+
+    def of_torch(self, v: Tensor) -> Tensor:
+        """Without the bias, by torch's function; channels first."""
+        raise NotImplementedError  # the contract: every convolution states it
+
+
+def with_convolution(module: nn.Module, way: str) -> nn.Module:
+    """The module with all its convolutions computed in a way, "products" or "torch"; a network without any stays so.
+
+    Parameters and their gradients are the same in both, but for rounding.
+    """
+    assert way in ("products", "torch"), way
+    for layer in module.modules():
+        if isinstance(layer, Windowed):
+            layer.way = way
+    return module
 
 
 class Halving(Windowed):
@@ -140,7 +160,7 @@ class Halving(Windowed):
     def __init__(self, inputs: int, outputs: int):
         super().__init__(outputs, outputs, inputs, 4, 4)
 
-    def convolve(self, v: Tensor) -> Tensor:
+    def product(self, v: Tensor) -> Tensor:
         B, h, w, c = v.shape
         H, W, o = h // 2, w // 2, self.weight.shape[0]
         blocks = F.pad(v, (0, 0, 1, 1, 1, 1)).reshape(B, H + 1, 2, W + 1, 2, c).transpose(2, 3).flatten(3)
@@ -148,6 +168,9 @@ class Halving(Windowed):
         windows = torch.cat([blocks[:, a : a + H, b : b + W] for a in (0, 1) for b in (0, 1)], dim=3)
         kernel = self.weight.reshape(o, c, 2, 2, 2, 2).permute(2, 4, 3, 5, 1, 0).reshape(16 * c, o)
         return (windows.reshape(B * H * W, 16 * c) @ kernel).reshape(B, H, W, o)
+
+    def of_torch(self, v: Tensor) -> Tensor:
+        return F.conv2d(v, self.weight, stride=2, padding=1)
 
 
 class Doubling(Windowed):
@@ -160,7 +183,7 @@ class Doubling(Windowed):
     def __init__(self, inputs: int, outputs: int):
         super().__init__(outputs, 4 * outputs, inputs, 2, 2)
 
-    def convolve(self, v: Tensor) -> Tensor:
+    def product(self, v: Tensor) -> Tensor:
         B, h, w, c = v.shape
         o = self.bias.shape[0]
         kernel = self.weight.permute(1, 2, 3, 0).reshape(c, 16 * o)
@@ -169,6 +192,11 @@ class Doubling(Windowed):
         blocks = (placed[0] + placed[1] + placed[2] + placed[3]).reshape(B, h + 1, w + 1, 2, 2, o)
         return blocks.transpose(2, 3).reshape(B, 2 * h + 2, 2 * w + 2, o)[:, 1:-1, 1:-1]
 
+    def of_torch(self, v: Tensor) -> Tensor:
+        c, o = v.shape[1], self.bias.shape[0]
+        kernel = self.weight.reshape(2, 2, o, c, 2, 2).permute(3, 2, 4, 0, 5, 1).reshape(c, o, 4, 4)
+        return F.conv_transpose2d(v, kernel, stride=2, padding=1)
+
 
 class Mixing(Windowed):
     """torch's conv2d of kernel 3, stride 1, padding 1; `weight` (channels, channels, 3, 3)."""
@@ -176,12 +204,15 @@ class Mixing(Windowed):
     def __init__(self, channels: int):
         super().__init__(channels, channels, channels, 3, 3)
 
-    def convolve(self, v: Tensor) -> Tensor:
+    def product(self, v: Tensor) -> Tensor:
         B, h, w, c = v.shape
         padded = F.pad(v, (0, 0, 1, 1, 1, 1))
         windows = torch.cat([padded[:, a : a + h, b : b + w] for a in range(3) for b in range(3)], dim=3)
         kernel = self.weight.permute(2, 3, 1, 0).reshape(9 * c, c)
         return (windows.reshape(B * h * w, 9 * c) @ kernel).reshape(B, h, w, c)
+
+    def of_torch(self, v: Tensor) -> Tensor:
+        return F.conv2d(v, self.weight, padding=1)
 
 
 class Residual(nn.Module):

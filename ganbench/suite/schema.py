@@ -19,6 +19,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 CURRENCIES = ("generator_steps", "gradient_steps", "real_samples", "seconds", "iterations")
 PRECISIONS = ("fp32", "tf32", "bf16")
 LIFTS = ("vmap", "loop")
+CONVOLUTIONS = ("products", "torch")
 MOST_SEEDS = 100_000
 
 
@@ -131,6 +132,7 @@ Objective = Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.OBJ
 Searched = Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.OBJECTIVES, "*"))]
 Seeds = Annotated[tuple[int, ...], PlainValidator(_seeds)]
 Lift = Annotated[str, PlainValidator(lambda v: _choice(v, "lift", LIFTS))]
+Convolution = Annotated[str, PlainValidator(lambda v: _choice(v, "convolution", CONVOLUTIONS))]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Amount = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
 
@@ -159,7 +161,9 @@ class Execution(Section):
     """What can change bits: compiled or eager, replicas per ensemble, threads, precision, and how an ensemble runs.
 
     `lift_cpu` and `lift_cuda` say it for each kind of device: "vmap", all replicas in one batched program, or "loop",
-    one after the other. Convolutions on a CPU are often no faster batched.
+    one after the other. `convolution_cpu` and `convolution_cuda` say how convolutions are computed: "products", as
+    matrix products over gathered windows, which a compiler makes the faster on a CPU, or "torch", by its own functions,
+    which are cuDNN's on a GPU.
     """
 
     compiled: bool = True
@@ -168,11 +172,13 @@ class Execution(Section):
     precision: Annotated[str, PlainValidator(lambda v: _choice(v, "precision", PRECISIONS))] = "fp32"
     lift_cpu: Lift = "vmap"
     lift_cuda: Lift = "vmap"
+    convolution_cpu: Convolution = "products"
+    convolution_cuda: Convolution = "torch"
 
     def on(self, device: str) -> dict[str, Any]:
         """What holds on "cpu" or "cuda", as it stands in a replica's identity."""
-        shared = self.model_dump(exclude={"lift_cpu", "lift_cuda"})
-        return {**shared, "lift": self.lift_cuda if device == "cuda" else self.lift_cpu}
+        kept = {name: value for name, value in self.model_dump().items() if not name.endswith(("_cpu", "_cuda"))}
+        return kept | {name: getattr(self, f"{name}_{device}") for name in ("lift", "convolution")}
 
 
 class Evaluation(Section):

@@ -63,6 +63,10 @@ def in_bfloat16(module: nn.Module, device: str) -> nn.Module:
     return module
 
 
+WITHOUT_COMPILER = {"compiled": False, "lift": "vmap", "convolution": "torch"}
+"""How an ensemble is executed where no compiler is found: of all eager ways the fastest for most sizes of images."""
+
+
 def has_compiler() -> bool:
     """Whether the C++ compiler that torch will call is there: $CXX, else the system's usual one."""
     return shutil.which(os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")) is not None

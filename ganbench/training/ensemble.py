@@ -20,6 +20,7 @@ from torch.func import grad_and_value, vmap
 from torch.utils import _pytree as pytree
 
 from ganbench.fields import swept_fields
+from ganbench.networks.conv import with_convolution
 from ganbench.networks.initialisation import initial_params
 from ganbench.networks.mlp import BatchStats
 from ganbench.objectives.contract import (
@@ -59,20 +60,22 @@ class Game:
     device: str
     lift: str = "vmap"  # all replicas in one call, or "loop": one call for each
     precision: str = "fp32"
+    convolution: str = "products"  # or "torch": how the layers of networks/conv.py compute
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "objective", _unswept(self.objective))
         object.__setattr__(self, "optimiser", _unswept(self.optimiser))
 
     def generator(self) -> nn.Module:
-        """A new generator, which computes in the game's precision."""
-        return self._in_precision(self.network.generator(self.latent, self.shape))
+        """A new generator, which computes in the game's way and precision."""
+        return self._computing(self.network.generator(self.latent, self.shape))
 
     def critic(self) -> nn.Module:
-        """A new critic, which computes in the game's precision."""
-        return self._in_precision(self.network.critic(self.shape, self.objective.critic_outputs(self.latent)))
+        """A new critic, which computes in the game's way and precision."""
+        return self._computing(self.network.critic(self.shape, self.objective.critic_outputs(self.latent)))
 
-    def _in_precision(self, module: nn.Module) -> nn.Module:
+    def _computing(self, module: nn.Module) -> nn.Module:
+        module = with_convolution(module, self.convolution)
         return in_bfloat16(module, self.device) if self.precision == "bf16" else module
 
     def initial_state(self, seeds: list[int]) -> State:

@@ -36,7 +36,14 @@ final_samples = 30
 metrics = ["energy_distance"]
 rank_by = "energy_distance"
 """
-EXECUTION = {"compiled": False, "width": 4, "threads": 1, "lift": "vmap", "precision": "fp32"}
+EXECUTION = {
+    "compiled": False,
+    "width": 4,
+    "threads": 1,
+    "lift": "vmap",
+    "precision": "fp32",
+    "convolution": "products",
+}
 FAILS, ITERATIONS, POINTS = 1, 40, (10, 20, 30, 40)
 """The seed that something happens to, and when replicas are measured."""
 
@@ -191,3 +198,11 @@ def test_all_that_an_ensemble_trains_with_lies_on_its_device(tmp_path: Path):
     tensors = [*pytree.tree_leaves((training.state, training.swept)), *tables]
     assert len(tables) > 0
     assert {tensor.device.type for tensor in tensors} == {"meta"}
+
+
+def test_an_ensemble_runs_as_its_execution_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    said = {"compiled": True, "lift": "loop", "precision": "bf16", "convolution": "torch"}
+    monkeypatch.setattr(f"{__name__}.EXECUTION", {**EXECUTION, **said})
+    asked = job(tmp_path)
+    game = new_training(asked, [Cell.from_definition(d["cell"]) for d in asked.definitions]).game
+    assert {name: getattr(game, name) for name in said} == said

@@ -1,4 +1,4 @@
-"""Convolutions as matrix products against torch's own, and what the image networks are made of."""
+"""Convolutions, computed in either way, against torch's own; and what the image networks are made of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganbench.networks.conv import ROWS, Conv, Doubling, Halving, Mixing, ResNet, halvings
+from ganbench.networks.conv import ROWS, Conv, Doubling, Halving, Mixing, ResNet, Windowed, halvings, with_convolution
 from ganbench.networks.initialisation import initial_params
 from ganbench.networks.mlp import BatchStats
 
@@ -50,21 +50,35 @@ PAIRS: dict[str, tuple[Callable[[], nn.Module], Callable[[Tensor, nn.Module], Te
 }
 
 
-@pytest.mark.parametrize(("make", "torch_s"), PAIRS.values(), ids=PAIRS.keys())
-def test_a_convolution_as_a_matrix_product_is_torch_s_convolution(make: Callable, torch_s: Callable):
-    layer, v = filled(make()), torch.randn(3, 8, 12, 5, dtype=torch.float64)
+each_way = pytest.mark.parametrize("way", ["products", "torch"])
+each_pair = pytest.mark.parametrize(("make", "torch_s"), PAIRS.values(), ids=PAIRS.keys())
+
+
+@each_way
+@each_pair
+def test_a_convolution_is_torch_s_convolution(make: Callable, torch_s: Callable, way: str):
+    layer, v = with_convolution(filled(make()), way), torch.randn(3, 8, 12, 5, dtype=torch.float64)
     torch.testing.assert_close(first(layer(v)), torch_s(first(v), layer), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("make", "torch_s"), PAIRS.values(), ids=PAIRS.keys())
-def test_the_slope_of_a_slope_is_torch_s_too(make: Callable, torch_s: Callable):
+@each_way
+@each_pair
+def test_a_slope_and_the_slope_of_a_slope_are_torch_s_too(make: Callable, torch_s: Callable, way: str):
     # what a gradient penalty descends: the gradient by the weights of the squared gradient by the images
-    layer, v = filled(make()), torch.randn(2, 4, 4, 5, dtype=torch.float64, requires_grad=True)
+    layer = with_convolution(filled(make()), way)
+    v, weight = torch.randn(2, 4, 4, 5, dtype=torch.float64, requires_grad=True), layer.get_parameter("weight")
     found = []
     for out in (first(layer(v)), torch_s(first(v), layer)):
-        (slope,) = torch.autograd.grad(out.pow(3).sum(), v, create_graph=True)
-        found.append(torch.autograd.grad(slope.square().sum(), layer.get_parameter("weight"))[0])
-    torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=0)
+        slopes = torch.autograd.grad(out.pow(3).sum(), (v, weight), create_graph=True)
+        found.append((*slopes, torch.autograd.grad(slopes[0].square().sum(), weight)[0]))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("module", [ResNet(width=2).critic((1, 8, 8), 1), ResNet(width=2).generator(5, (1, 8, 8))])
+def test_all_convolutions_of_a_network_are_computed_in_one_way(module: nn.Module):
+    for way in ("torch", "products"):
+        assert {m.way for m in with_convolution(module, way).modules() if isinstance(m, Windowed)} == {way}
 
 
 @pytest.mark.parametrize("make", [lambda: Halving(1, 2), lambda: Mixing(2), lambda: Doubling(2, 1)])
@@ -89,7 +103,9 @@ def test_many_images_in_parts_are_what_they_are_one_by_one(make: Callable[[], nn
         ((1, 9, 8), 0),
     ],
 )
-def test_sides_are_halved_to_4_pixels_or_to_2_where_that_leaves_fewer_than_two_stages(shape: tuple[int, int, int], expected: int):
+def test_sides_are_halved_to_4_pixels_or_to_2_where_that_leaves_fewer_than_two_stages(
+    shape: tuple[int, int, int], expected: int
+):
     assert halvings(shape) == expected
 
 

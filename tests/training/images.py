@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ganbench.catalogue import OBJECTIVES
 from ganbench.fields import settable
@@ -34,6 +35,7 @@ def ensemble(
     lift: str = "vmap",
     precision: str = "fp32",
     compiled: bool = False,
+    convolution: str = "products",
 ) -> Training:
     """Replicas of one objective with these seeds before their first iteration, padded with copies of the first."""
     target, optimiser = Digits(), SGD(lr_d=0.01, lr_g=0.01)
@@ -50,6 +52,7 @@ def ensemble(
         device="cpu",
         lift=lift,
         precision=precision,
+        convolution=convolution,
     )
     lanes = [Lane(objective, optimiser, seed) for seed in seeds]
     return Training(game, lanes + lanes[:1] * (WIDTH - len(lanes)), target)
@@ -62,6 +65,17 @@ def one_step(training: Training, step: str) -> dict[str, Any]:
         return lifted(training.game, step, example)(*example)
 
 
-def weights(training: Training, player: str) -> dict[str, torch.Tensor]:
+def weights(training: Training, player: str) -> dict[str, Tensor]:
     """Parameter name -> values, stacked over the replicas."""
     return training.state[player]
+
+
+def movement(training: Training, step: str) -> Tensor:
+    """How far all parameters move in one step, in one row."""
+    after = one_step(training, step)
+    return torch.cat([(after[p][k] - v).flatten() for p in ("D", "G") for k, v in weights(training, p).items()])
+
+
+def apart(found: Tensor, expected: Tensor) -> float:
+    """The length of the difference, in parts of what is expected."""
+    return float((found - expected).norm() / expected.norm())

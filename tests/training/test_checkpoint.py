@@ -48,7 +48,14 @@ class Stopped(Exception):
 
 def job(folder: Path, objective: str) -> Job:
     suite = parse_suite(SUITE.format(objective=objective))
-    execution = {"compiled": False, "width": 8, "threads": 1, "lift": "vmap", "precision": "fp32"}
+    execution = {
+        "compiled": False,
+        "width": 8,
+        "threads": 1,
+        "lift": "vmap",
+        "precision": "fp32",
+        "convolution": "products",
+    }
     replicas = plan_replicas(suite, resolve(suite), execution)
     return Job(tuple(r.definition for r in replicas), "cpu", str(folder / "checkpoint"))
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 import torch
 from ensembles import lane, same_bits
-from images import LATENT, SMALL, TRAINED, WIDTH, ensemble, one_step, short, weights
+from images import LATENT, SMALL, TRAINED, WIDTH, apart, ensemble, movement, one_step, short, weights
 from torch import Tensor
 
 from ganbench.networks.conv import Conv, ResNet
 from ganbench.objectives.contract import Player, reparametrised
 from ganbench.objectives.minimax import NonSaturating
-from ganbench.objectives.wasserstein import WassersteinClip, WassersteinSN
+from ganbench.objectives.wasserstein import WassersteinClip, WassersteinGP, WassersteinSN
 
 NETWORKS = [SMALL, ResNet(width=4, batch_stats=True)]
 each_objective = pytest.mark.parametrize("name", TRAINED)
@@ -34,6 +34,17 @@ def test_every_objective_moves_every_kernel_alike_in_a_loop_and_under_vmap(name:
             torch.testing.assert_close(weights(mapped, player)[k], p, rtol=1e-4, atol=1e-5)
             # what the batch's statistics subtract has no slope, so biases may rest
             assert k.endswith("bias") or (p != before[player][k]).flatten(1).any(1).all(), k
+
+
+@each_lift
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("objective", [WassersteinGP(d_steps=1), WassersteinSN(d_steps=1)], ids=("gp", "sn"))
+def test_a_step_is_the_same_whichever_way_convolutions_are_computed(objective: Any, precision: str, lift: str):
+    network, steps = ResNet(width=4), []
+    for way in ("products", "torch"):
+        steps.append(movement(ensemble([3, 4], objective, network, lift, precision, convolution=way), "DG"))
+    # the same sums in another order: near, and never the same bits
+    assert 0 < apart(steps[1], steps[0]) < (1e-5 if precision == "fp32" else 0.05)
 
 
 @each_objective

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from images import SMALL, TRAINED, ensemble, one_step, short, weights
+from images import SMALL, TRAINED, apart, ensemble, movement, short
 from torch import Tensor, nn
 from torch.func import grad, vmap
 from torch.utils import _pytree as pytree
@@ -18,18 +18,6 @@ from ganbench.objectives.minimax import NonSaturating
 from ganbench.training.compilation import compiled
 from ganbench.training.device import check_precision, in_bfloat16, use_precision
 from ganbench.training.ensemble import Game, State
-from ganbench.training.loop import Training
-
-
-def movement(training: Training, step: str) -> Tensor:
-    """How far all parameters move in one step, in one row."""
-    after = one_step(training, step)
-    return torch.cat([(after[p][k] - v).flatten() for p in ("D", "G") for k, v in weights(training, p).items()])
-
-
-def apart(found: Tensor, expected: Tensor) -> float:
-    """The length of the difference, in parts of what is expected."""
-    return float((found - expected).norm() / expected.norm())
 
 
 @pytest.mark.parametrize("name", TRAINED)
