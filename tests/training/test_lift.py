@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from ensembles import lane, same_bits
-from images import LATENT, SMALL, TRAINED, WIDTH, apart, ensemble, movement, one_step, short, weights
+from images import LATENT, SMALL, TRAINED, WIDTH, Middles, apart, ensemble, movement, one_step, short, weights
 from torch import Tensor
 
 from ganbench.networks.conv import Conv, ResNet
@@ -15,6 +15,8 @@ from ganbench.objectives.contract import Player, reparametrised
 from ganbench.objectives.minimax import NonSaturating
 from ganbench.objectives.wasserstein import WassersteinClip, WassersteinGP, WassersteinSN
 
+SEEDS = [3], [5, 6, 3, 7]
+"""A seed alone, its lane padded with copies, and in the third lane among others."""
 NETWORKS = [SMALL, ResNet(width=4, batch_stats=True)]
 each_objective = pytest.mark.parametrize("name", TRAINED)
 each_lift = pytest.mark.parametrize("lift", ["vmap", "loop"])
@@ -49,7 +51,7 @@ def test_a_step_is_the_same_whichever_way_convolutions_are_computed(objective: A
 
 @each_objective
 def test_a_convolutional_replica_alone_is_the_one_among_others(name: str):
-    alone, among = (ensemble(seeds, short(name)) for seeds in ([3], [5, 6, 3, 7]))
+    alone, among = (ensemble(seeds, short(name)) for seeds in SEEDS)
     for training in (alone, among):
         training.advance(1)
     assert same_bits(lane(alone, 0), lane(among, 2))
@@ -58,18 +60,25 @@ def test_a_convolutional_replica_alone_is_the_one_among_others(name: str):
 
 @pytest.mark.xdist_group("compiled")
 def test_compiled_a_convolutional_replica_alone_is_the_one_among_others():
-    objective = NonSaturating()
-    alone, among = (one_step(ensemble(s, objective, compiled=True), "D")["D"] for s in ([3], [5, 6, 3, 7]))
-    eager = one_step(ensemble([3], objective), "D")["D"]
+    objective, target = NonSaturating(), Middles()
+    alone, among = (one_step(ensemble(s, objective, compiled=True, target=target), "D")["D"] for s in SEEDS)
+    eager = one_step(ensemble([3], objective, target=target), "D")["D"]
     for name, p in alone.items():
         assert torch.equal(p[0], among[name][2])
         torch.testing.assert_close(p, eager[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.xdist_group("compiled")
+def test_compiled_a_gradient_penalty_descends_through_torch_s_convolutions():
+    settings = {"network": Conv(width=2), "convolution": "torch", "target": Middles()}
+    eager, fast = (ensemble([3], WassersteinGP(d_steps=1), compiled=c, **settings) for c in (False, True))
+    assert 0 < apart(movement(fast, "D"), movement(eager, "D")) < 1e-5
+
+
 @each_lift
 @pytest.mark.parametrize("network", [SMALL, Conv(width=4, batch_stats=True)], ids=("plain", "batch_stats"))
 def test_images_of_a_replica_are_sampled_alike_alone_and_among_others(lift: str, network: Conv):
-    alone, among = (ensemble(seeds, NonSaturating(), network, lift) for seeds in ([3], [5, 6, 3, 7]))
+    alone, among = (ensemble(seeds, NonSaturating(), network, lift) for seeds in SEEDS)
     images = [training.samples("test", 0, 40) for training in (alone, among)]
     assert images[0].shape == (WIDTH, 40, 1, 8, 8)
     assert (images[0][0] == images[1][2]).all()
