@@ -43,7 +43,13 @@ def plan(
     plan's notes say so. Raises SuiteError, StoreError, or ValueError for a device that is not there.
     """
     from ganbench.execution.costs import counted
-    from ganbench.training.device import check_precision, execution_identity, has_compiler, resolve_device
+    from ganbench.training.device import (
+        WITHOUT_COMPILER,
+        check_precision,
+        execution_identity,
+        has_compiler,
+        resolve_device,
+    )
 
     suite = apply_overrides(
         suite,
@@ -59,7 +65,7 @@ def plan(
     execution = {**execution_identity(device), **suite.execution.on(device)}
     notes: tuple[str, ...] = ()
     if execution["compiled"] and not has_compiler():
-        execution["compiled"], notes = False, (NO_COMPILER,)
+        execution, notes = {**execution, **WITHOUT_COMPILER}, (NO_COMPILER,)
     folder = Path(results) / suite.name
     cells, costs = counted(resolve(suite), store.read_costs(folder), execution, device)
     replicas = plan_replicas(suite, cells, execution, store.read_widths(folder))

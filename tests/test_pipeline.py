@@ -146,7 +146,7 @@ def test_without_a_compiler_replicas_are_planned_eager_under_an_identity_of_thei
     asked = plan(compiled, results=tmp_path)
     monkeypatch.setenv("CXX", str(tmp_path / "no-compiler"))
     without = plan(compiled, results=tmp_path)
-    eager = plan(suite(), results=tmp_path)
+    eager = plan(suite(), results=tmp_path, settings={"execution.convolution_cpu": "torch"})
     assert [r.replica_id for r in without.replicas] == [r.replica_id for r in eager.replicas]
     assert {r.replica_id for r in without.replicas}.isdisjoint(r.replica_id for r in asked.replicas)
     assert asked.notes == eager.notes == ()
