@@ -24,6 +24,9 @@ from ganbench.training.optimisers import Optimiser
 LANES = 32
 """Samples are drawn in multiples of it: elsewhere a replica's last bits depend on its neighbours (vector tails)."""
 
+SAMPLED_AT_ONCE = 4096
+"""Samples of a replica in one pass: what passes through a generator of images is many times their size."""
+
 
 @dataclass(frozen=True)
 class Lane:
@@ -118,12 +121,19 @@ class Training:
         rows = -(-n // LANES) * LANES
         device, latent = self.game.device, self.game.latent
         z = latents(self.seeds, f"{stream}.z", block, rows, latent, device)
-        flat_noise = latents(self.seeds, f"{stream}.noise", block, rows, int(np.prod(self.game.shape)), device)
-        noise = flat_noise.reshape(*flat_noise.shape[:2], *self.game.shape)
-        use_precision(self.game.precision, device)
         m = REFERENCE_LATENTS if has_batch_stats(self.game) else 0
         reference = latents(self.seeds, "statistics.z", 0, m, latent, device)
-        return self._sample(self.state, self.swept, z, noise, reference)[:, :n].cpu().numpy()
+        # without a use for it, noise of the samples' size would be most of what is drawn
+        noisy = type(self.game.objective).sample is not Objective.sample
+        width = int(np.prod(self.game.shape)) if noisy else 0
+        flat_noise = latents(self.seeds, f"{stream}.noise", block, rows, width, device)
+        parts = []
+        for start in range(0, rows, SAMPLED_AT_ONCE):
+            part = slice(start, start + SAMPLED_AT_ONCE)
+            noise = flat_noise[:, part]
+            noise = noise.reshape(*noise.shape[:2], *self.game.shape) if noisy else noise
+            parts.append(self._sample(self.state, self.swept, z[:, part], noise, reference).cpu().numpy())
+        return np.concatenate(parts, axis=1)[:, :n]
 
     def effective_sample_size(self) -> np.ndarray | None:
         """1 / sum r^2 of the latents held last (R,), or None where none are held."""

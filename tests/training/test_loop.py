@@ -134,3 +134,33 @@ def test_the_bank_is_held_while_real_samples_are_fresh():
     assert len(others) == 5
     assert all(np.array_equal(first[k], other[k]) for k in ("z", "r") for other in others)
     assert not any(np.array_equal(a["x"], b["x"]) for i, a in enumerate(seen) for b in seen[:i])
+
+
+@pytest.mark.parametrize("objective", [NonSaturating(), VAE()])
+def test_samples_of_several_passes_are_those_of_one(objective: NonSaturating | VAE, monkeypatch: pytest.MonkeyPatch):
+    training = trained([3, 4], 2, objective)
+    whole = training.samples("evaluation", 0, 150)
+    monkeypatch.setattr("ganbench.training.loop.SAMPLED_AT_ONCE", 64)
+    passes, sample = [], training._sample
+
+    def counted(*arguments):
+        passes.append(arguments[2].shape[1])
+        return sample(*arguments)
+
+    monkeypatch.setattr(training, "_sample", counted)
+    assert training.samples("evaluation", 0, 150) == pytest.approx(whole, abs=1e-6)
+    assert passes == [64, 64, 32]
+
+
+def test_noise_is_drawn_for_a_decoder_that_adds_it_alone(monkeypatch: pytest.MonkeyPatch):
+    drawn = []
+    for objective in (NonSaturating(), VAE()):
+        training = trained([3], 1, objective)
+
+        def noting(*arguments, sample=training._sample):
+            drawn.append(arguments[3].shape[2:])
+            return sample(*arguments)
+
+        monkeypatch.setattr(training, "_sample", noting)
+        training.samples("evaluation", 0, 32)
+    assert drawn == [(0,), (2,)]
