@@ -38,11 +38,12 @@ class ImageFiles(FiniteImages):
     def __post_init__(self) -> None:
         if not self.path:
             raise FieldError("path", "found none, expected a .npz or a folder of images: images[path=my/images.npz]")
-        content = _or_field_error("path", lambda: load_images(Path(self.path).expanduser(), self.resolution))
+        path, absolute = _or_field_error("path", lambda: _places(self.path))
+        content = _or_field_error("path", lambda: load_images(path, self.resolution))
         object.__setattr__(self, "resolution", self.resolution or content.side)
         _take(self, content, self.sha256, self.path)
         # absolute: stored with its replicas, it is read again from other folders
-        object.__setattr__(self, "path", str(Path(self.path).expanduser().absolute()))
+        object.__setattr__(self, "path", str(absolute))
 
     @property
     def data_name(self) -> str:
@@ -113,6 +114,17 @@ class CelebA(Named, FiniteImages):
 
     name: ClassVar[str] = "celeba"
     source: ClassVar[str] = "Liu, Luo, Wang & Tang 2015, arXiv:1411.7766; flwrlabs/celeba"
+
+
+def _places(path: str) -> tuple[Path, Path]:
+    """A path without "~" as it was given, and absolute. Raises ImageFileError where there is no such person's home."""
+    try:
+        expanded = Path(path).expanduser()
+        return expanded, expanded.absolute()
+    except (RuntimeError, ValueError, OSError) as error:  # OSError: the folder that we are in was removed
+        raise ImageFileError(
+            f"{path}: found no such place ({error}), expected a file or folder; give its path"
+        ) from None
 
 
 def _or_field_error(field: str, load: Callable[[], Loaded]) -> Loaded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
 import struct
 import tokenize
@@ -70,7 +71,7 @@ def read_npz(path: Path) -> tuple[UInt8[np.ndarray, "N c h w"], Int[np.ndarray, 
     except ImageFileError:
         raise
     except (
-        *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError),
+        *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
         *(OSError, EOFError, ValueError, RuntimeError),  # RuntimeError: an encrypted archive
     ) as error:
         raise ImageFileError(
@@ -83,10 +84,18 @@ def read_npz(path: Path) -> tuple[UInt8[np.ndarray, "N c h w"], Int[np.ndarray, 
 
 def _check_members(path: Path, archive: zipfile.ZipFile) -> tuple[tuple[int, ...], bool, bool]:
     """Shape of the images, whether labels and a digest come with them, read off the headers. Raises ImageFileError."""
-    found = {name.removesuffix(".npy") for name in archive.namelist()}
+    members = archive.namelist()
+    found = {name.removesuffix(".npy") for name in members}
     if "images" not in found:
         arrays = shown(", ".join(sorted(found))) or "no array"
         raise ImageFileError(f'{path}: found {arrays}, expected an array "images" and, if you like, "labels"')
+    for name in ("images", "labels", "sha256"):
+        # of two that NumPy takes for one array, it could load the other than was checked
+        if (spelled := [m for m in members if m.removesuffix(".npy") == name]) not in ([], [f"{name}.npy"]):
+            raise ImageFileError(
+                f"{path}: {name}: found {' and '.join(spelled)} in the archive, expected one {name}.npy; write it anew "
+                "by numpy.savez"
+            )
     shape, kind = _header(archive, "images")
     if kind != np.uint8:
         raise ImageFileError(f"{path}: images: found {kind}, expected uint8, 0 to 255; convert them")
@@ -116,12 +125,13 @@ def _header(archive: zipfile.ZipFile, name: str) -> tuple[tuple[int, ...], np.dt
     """Shape and type of an array, without its values. Raises ValueError where there is no such header."""
     with archive.open(f"{name}.npy") as member:
         version = np.lib.format.read_magic(member)
-        if version == (1, 0):
-            shape, _, kind = np.lib.format.read_array_header_1_0(member)
-        elif version == (2, 0):
-            shape, _, kind = np.lib.format.read_array_header_2_0(member)
-        else:
+        if version not in ((1, 0), (2, 0)):
             raise ValueError(f"{name}: version {version} of the format, expected (1, 0) or (2, 0)")
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        try:
+            shape, _, kind = read(member)
+        except (SyntaxError, TypeError, tokenize.TokenError, MemoryError) as error:  # MemoryError: nested too deeply
+            raise ValueError(f"{name}: a header that is no description of an array: {error}") from None
     return shape, kind
 
 

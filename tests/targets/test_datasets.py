@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,8 @@ def test_stacks_of_mnist_are_classified_as_its_digits():
         ("images", "path: found none, expected a .npz or a folder"),
         ("images[path=nowhere.npz]", "path: nowhere.npz: no such file or folder; give a .npz"),
         ("images[path=broken.npz]", "path: broken.npz: found a broken file"),
+        ("images[path=unnamed.npz]", "path: unnamed.npz: images: found images in the archive, expected one images.npy"),
+        ("images[path=~nosuchuser/x]", "path: ~nosuchuser/x: found no such place ("),
         ("images[path=empty]", "path: empty: found no image"),
         ("images[path=good.npz,sha256=abc]", "sha256: good.npz: found images of digest "),
         ("images[path=good.npz,resolution=-1]", "resolution: found -1, expected a number at least 0"),
@@ -148,6 +151,8 @@ def test_bad_images_end_a_run_before_training_with_exit_code_2(
     monkeypatch.delenv("GANBENCH_DATA", raising=False)
     np.savez("good.npz", images=GREY)
     Path("broken.npz").write_text("broken")
+    with zipfile.ZipFile("unnamed.npz", "w") as archive:
+        archive.writestr("images", b"")
     Path("empty").mkdir()
     tried = ganbench(tmp_path, "run", "--suite", "tiny.toml", "-t", target, "--results", "results")
     assert tried.exit_code == 2

@@ -55,6 +55,31 @@ def a_bomb(path: Path) -> None:
     np.savez_compressed(path, images=np.zeros((70, 1024, 1024), dtype=np.uint8))
 
 
+def zipped(*members: tuple[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def array(values: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, values)
+    return buffer.getvalue()
+
+
+def described(header: str) -> bytes:
+    """A .npz of 96 pixels under a header that some hand wrote."""
+    return zipped(("images.npy", b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little") + header.encode() + bytes(96)))
+
+
+def damaged_lzma() -> bytes:
+    content = bytearray(zipped(("images.npy", array(GREY)), compression=zipfile.ZIP_LZMA))
+    content[content.index(b"images.npy") + len("images.npy") + 4] = 0xFF  # what the compression was set to
+    return bytes(content)
+
+
 BAD = {
     "a text": (written(b"no images here"), "found a broken file"),
     "an empty file": (written(b""), "found a broken file"),
@@ -66,6 +91,25 @@ BAD = {
     "sides too long": (written(claiming((10, 5000, 8))), "found images of 8x5000 pixels, expected sides of 1 to 1024"),
     "a negative side": (written(claiming((10, -8, 8))), "found images of 8x-8 pixels"),
     "zeros that were gigabytes": (a_bomb, "a decompression bomb"),
+    "no .npy at images": (
+        written(zipped(("images", array(GREY)))),
+        "images: found images in .*expected one images.npy",
+    ),
+    "no .npy at labels": (
+        written(zipped(("images.npy", array(GREY)), ("labels", array(LABELS)))),
+        "labels: found labels in the archive, expected one labels.npy; write it anew",
+    ),
+    "images twice": (
+        written(zipped(("images.npy", array(GREY)), ("images", array(GREY)))),
+        "images: found images.npy and images in the archive, expected one images.npy",
+    ),
+    "a damaged LZMA member": (written(damaged_lzma()), r"found a broken file \(.*; copy it anew"),
+    "a header out of line": (
+        written(described("  {'descr': '|u1',\n 'fortran_order': False,\n'shape': (6, 4, 4), }\n 1\n")),
+        "found a broken file .*images: a header that is no description",
+    ),
+    "a header of a list as a key": (written(described("{[]: 1}\n")), "a header that is no description of an array"),
+    "a header nested deeply": (written(described("-" * 9000 + "1\n")), "a header that is no description of an array"),
     "no images": (saved(pictures=GREY), 'found pictures, expected an array "images"'),
     "floats": (saved(images=GREY / 255), "images: found float64, expected uint8"),
     "NaN": (saved(images=np.full((6, 4, 4), np.nan)), "images: found float64, expected uint8"),
