@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ def plan(
     results: str | Path = "results",
     device: str = "auto",
 ) -> Plan:
-    """What `run` would do with the same suite and changes; writes nothing.
+    """What `run` would do with the same suite and changes; writes no results. Data that are missing are fetched.
 
     A budget in seconds is counted by the cost table of the suite's folder; what that lacks is measured, in seconds to a
     minute, and kept by `run`. Where no compiler is found the replicas are eager, under an identity of their own; the
@@ -78,9 +79,10 @@ def plan(
 
 
 def estimate(planned: Plan, workers: int | None = None) -> Estimate:
-    """Time and memory of a plan from a short probe in a process of its own; writes nothing.
+    """Time and memory of a plan from a short probe in a process of its own; writes no results.
 
-    Raises ValueError for a cell that cannot be trained or measured at all.
+    A classifier that metrics need is trained and kept in the cache. Raises ValueError for a cell that cannot be trained
+    or measured at all, or not at its full width.
     """
     from ganbench.execution.costs import estimate as estimate_ensembles
 
@@ -107,9 +109,9 @@ def run(
 
     A suite is an instance, a name or a path; what is changed in it is said as to `apply_overrides`:
     run("toy2d", targets=["ring8"], settings={"training.batch": 256}, seeds="0:4").
-    `workers` is the number of processes, by default one per core, divided by the suite's threads, or
-    one for a GPU; it changes no result. An interrupt
-    stops within seconds and loses no finished replica: the same call goes on where it stopped.
+    `workers` is the number of processes, by default one per core, divided by the suite's threads, or one for a GPU; it
+    changes no result. Where memory runs out, a cell is planned anew at half its width. An interrupt stops within
+    seconds and loses no finished replica: the same call goes on where it stopped.
     Raises SuiteError, StoreError, or ValueError for a device that is not there, before anything is written.
     """
     began = time.perf_counter()
@@ -127,17 +129,23 @@ def run(
     kept = store.keep_costs(planned.folder, planned.costs)
     if any(kept[key] != cost for key, cost in planned.costs.items()):
         planned = plan(planned.suite, results=results, device=device)  # another run counted first: its counts hold
-    _prepare(planned)
     watcher = watcher or Watcher()
-    while True:
-        watcher.begin(planned)
-        finished, too_wide = _train(planned, workers or _workers(planned), watcher)
-        if not too_wide:
-            break
+    watcher.begin(planned)
+    _prepare(planned)
+    finished, too_wide = _train(planned, workers or _workers(planned), watcher)
+    while too_wide:
         store.keep_widths(planned.folder, too_wide)
         planned = plan(planned.suite, results=results, device=device)
+        watcher.begin(planned)
+        finished, too_wide = _train(_only(planned, too_wide), workers or _workers(planned), watcher)
     finished.wall_s = time.perf_counter() - began
     return finished
+
+
+def _only(planned: Plan, width_keys: Mapping[str, int]) -> Plan:
+    """The plan with the ensembles of some cells alone: what an error ended in this run is not tried again in it."""
+    left = [e for e in planned.ensembles if any(replica.width_key in width_keys for replica in e.replicas)]
+    return replace(planned, ensembles=tuple(left))
 
 
 def _prepare(planned: Plan) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,45 @@ def test_without_a_narrower_ensemble_the_replicas_fail_with_the_reason(tmp_path:
     failed = results[results.status == "failed"]
     assert set(failed.label) == {"em"}
     assert failed.error.str.contains("CUDA out of memory").all()
+
+
+def test_memory_is_given_back_when_nothing_of_the_ensemble_is_held_any_more(tmp_path: Path, monkeypatch):
+    held: list[weakref.ref[torch.Tensor]] = []
+    alive: list[bool] = []
+
+    def exhausted(job: worker.Job, cells: list[Any]) -> Any:
+        weights = torch.zeros(1000)
+        held.append(weakref.ref(weights))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(worker, "new_training", exhausted)
+    monkeypatch.setattr(worker, "release_memory", lambda device: alive.append(held[0]() is not None))
+    planned = plan(parse_suite(WIDE), results=tmp_path, device="cpu")
+    ensemble = next(e for e in planned.ensembles if e.replicas[0].cell.trained)
+    checkpoint = tmp_path / "old.safetensors"
+    checkpoint.write_bytes(b"the start of the wider ensemble")
+    job = worker.Job(tuple(r.definition for r in ensemble.replicas), "cpu", str(checkpoint))
+    assert {outcome.status for outcome in worker.run_job(job, lambda iterations: None)} == {worker.OUT_OF_MEMORY}
+    # the checkpoint of another ensemble was refused first, and training begun anew
+    assert set(alive) == {False}
+    assert not checkpoint.exists()
+
+
+def test_what_an_error_ended_is_not_tried_again_for_the_sake_of_what_was_too_wide(
+    tmp_path: Path, scarce: None, monkeypatch: pytest.MonkeyPatch
+):
+    limited, tried = worker.new_training, []
+
+    def broken(job: worker.Job, cells: list[Any]) -> Any:
+        if cells[0].objective.name == "minimax":
+            tried.append(cells[0].target.name)
+            raise RuntimeError("broken")
+        return limited(job, cells)
+
+    monkeypatch.setattr(worker, "new_training", broken)
+    found = run(parse_suite(WIDE), results=tmp_path, device="cpu")
+    assert found.counts() == {"completed": 18, "failed": 6}
+    assert sorted(tried) == ["gaussian1d", "ring8"]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ SHOWN_ERRORS = 10
 @shared_options
 @click.option("--seeds", metavar="N|A:B", help="A number of seeds, or a range of them.")
 @click.option("--iterations", type=int, metavar="N", help="As many for each objective, whatever they cost.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done, and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and write no results.")
 def run(
     suite: str,
     objectives: tuple[str, ...],

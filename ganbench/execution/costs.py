@@ -8,11 +8,9 @@ from typing import Any
 
 from ganbench.execution import probe
 from ganbench.fields import swept_fields
+from ganbench.metrics.floors import pairs_of
 from ganbench.planning import Ensemble, digest
 from ganbench.suite import Cell, Part
-
-FLOOR_PAIRS = 16
-"""Evaluations that the floors of one target and size take, once per process."""
 
 
 def cost_key(cell: Cell, execution: Mapping[str, Any]) -> str:
@@ -101,11 +99,16 @@ def estimate(
             training += execution["width"] * (cell.iterations or 0) * costs.iterations[_game(cell)]
         else:
             evaluation += len(ensemble.replicas) * costs.fits[_fitted(cell)]
-    # each process finds the floors of each target for itself, at the same time as the others
-    floors = FLOOR_PAIRS * sum(map(sum, costs.evaluations.values()))
+    floors = sum(_floors_s(cell, costs.evaluations[key]) for key, cell in {_evaluated(c): c for c in first}.items())
     memory_mb, words = workers * costs.memory_mb, _words(execution, workers)
     seconds = (training / workers, evaluation / workers + floors)
     return Estimate(cells, replicas, stored, len(ensembles), *seconds, memory_mb, workers, words)
+
+
+def _floors_s(cell: Cell, seconds: tuple[float, float]) -> float:
+    """Seconds of the floors of a target, which each process finds for itself, at the same time as the others."""
+    target, sizes = cell.target.instance, (cell.evaluation.samples, cell.evaluation.final_samples)
+    return sum(pairs_of(target, n) * s for n, s in zip(sizes, seconds, strict=True))
 
 
 def _game(cell: Cell) -> str:

@@ -1,8 +1,9 @@
-"""The network that names the class of an image and gives its features, and how it is trained: the same anywhere.
+"""The network that names the class of an image and gives its features, and how it is trained.
 
-Training draws keyed randomness, runs on one thread of the CPU and sees four fifths of the labelled images; the last
-fifth measures its accuracy. The fifth is chosen by a hash of its own, so that a half of the data that players see and
-the half that metrics use have equal shares in it.
+Training draws keyed randomness on one thread of the CPU, so that one kind of machine and version of torch always make
+the same network; elsewhere sums round differently, and its file can be copied. It sees four fifths of the labelled
+images; the last fifth measures its accuracy. The fifth is chosen by a hash of its own, so that a half of the data that
+players see and the half that metrics use have equal shares in it.
 """
 
 from __future__ import annotations

@@ -24,11 +24,15 @@ def floor(metric: Metric, target: Target, n: int, pairs: int | None = None) -> f
     """
     if metric.known_floor is not None and metric.inapplicable(target) is None:
         return metric.known_floor
-    if pairs is None:
-        pairs = PAIRS if n < MANY else PAIRS_OF_MANY
+    count = pairs_of(target, n) if pairs is None else pairs
+    return float(np.mean([metric.measure(*true_pair(target, n, pair), target) for pair in range(count)]))
+
+
+def pairs_of(target: Target, n: int) -> int:
+    """Pairs of sets that a floor is a mean over."""
     if n == target.reference_limit:
-        pairs = 1  # the two halves as a whole: every further pair would be the same one
-    return float(np.mean([metric.measure(*true_pair(target, n, pair), target) for pair in range(pairs)]))
+        return 1  # the two halves as a whole: every further pair would be the same one
+    return PAIRS if n < MANY else PAIRS_OF_MANY
 
 
 def true_pair(target: Target, n: int, pair: int) -> tuple[np.ndarray, np.ndarray]:

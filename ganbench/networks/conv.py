@@ -36,11 +36,11 @@ SLOPES: dict[str, Callable[[], nn.Module]] = {**ACTIVATIONS, "leaky-relu": parti
 
 @dataclass(frozen=True)
 class Conv:
-    """Convolutions of stride 2 from the image down to a side of 4 to 7 pixels (8x8: 2); each doubles the channels.
+    """Convolutions of stride 2 while both sides are even, from 8x8 to 2x2, 28x28 to 7x7, 32x32 and 64x64 to 4x4.
 
-    `width` counts the channels next to the image. The generator ends in tanh: images lie in [-1, 1]. `batch_stats`
-    normalises the generator's hidden layers, per channel; the critic has none: a penalty needs scores of single
-    samples.
+    `width` counts the channels next to the image; each halving doubles them. The generator ends in tanh: images lie in
+    [-1, 1]. `batch_stats` normalises the generator's hidden layers, per channel; the critic has none: a penalty needs
+    scores of single samples.
     Source: Radford et al. 2016, arXiv:1511.06434, without running statistics and without normalisation in the critic.
     """
 

@@ -16,7 +16,7 @@ from ganbench.targets.contract import Target
 from ganbench.targets.images import FiniteImages, Images
 
 PLAYERS_SAMPLES = 5000
-"""Keyed samples that a baseline is fitted to; of a finite set it sees the whole players' half instead."""
+"""Keyed samples that a baseline is fitted to; of a finite set it sees the players' half instead."""
 
 MOST_VALUES = 2**26
 """Numbers in the data of a fit, half a gigabyte: of a larger half a baseline sees so many images, chosen by seed."""
@@ -150,7 +150,9 @@ class GaussianMixtureEM(Baseline):
 
 
 def players_data(target: Target, seed: int) -> Float[np.ndarray, "N d"]:
-    """What a baseline is fitted to, flat, float64: 5,000 keyed samples, or the whole players' half of a finite set."""
+    """What a baseline is fitted to, flat, float64: 5,000 keyed samples, or a finite set's half, of which
+    it takes a keyed part where the half holds more than MOST_VALUES numbers.
+    """
     if isinstance(target, FiniteImages):
         n = min(target.reference_limit, MOST_VALUES // math.prod(target.shape))
         whole = n == target.reference_limit
