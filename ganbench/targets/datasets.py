@@ -13,7 +13,7 @@ from ganbench.registry import shown
 from ganbench.targets.imagefiles import load_images
 from ganbench.targets.images import FiniteImages, Images
 from ganbench.targets.imageset import ImageSet
-from ganbench.targets.online import load_named
+from ganbench.targets.online import Found, load_named
 from ganbench.targets.pictures import LARGEST_SIDE, ImageFileError, harmless
 from ganbench.targets.stacked import Stacked
 
@@ -56,7 +56,8 @@ class Named(Images):
     """A set that papers name, found in the data folder or in the cache, else fetched from the Hugging Face hub once.
 
     `split` "" is that of the file at hand, or "train", and "all" all of them; `resolution` 0 is the usual one. `sha256`
-    is the digest of what was found; given, it must be that.
+    is the digest of what was found; given, it must be that. `channels` and `classes`, 0 without labels, are those that
+    the set was published with.
     """
 
     resolution: int = ranged(0, at_least=0, at_most=LARGEST_SIDE, unit="pixels")
@@ -64,12 +65,27 @@ class Named(Images):
     sha256: str = ranged("")
 
     name: ClassVar[str]
+    channels: ClassVar[int]
+    classes: ClassVar[int]
 
     def __post_init__(self) -> None:
         found = _or_field_error("data", lambda: load_named(self.name, self.split, self.resolution))
+        self._check(found)
         object.__setattr__(self, "split", found.split)
         object.__setattr__(self, "resolution", found.resolution)
         _take(self, found.content, self.sha256, self.name)
+
+    def _check(self, found: Found) -> None:
+        """Raises FieldError where a file has other channels or classes than the set that it is named after."""
+        content = found.content
+        channels = content.images.shape[1]
+        if (channels, content.classes) != (self.channels, self.classes):
+            raise FieldError(
+                "data",
+                f"{harmless(str(found.path))}: found {_kind(channels, content.classes)}, expected {self.name}, "
+                f"which has {_kind(self.channels, self.classes)}; remove or replace the file, "
+                "or give it by images[path=...]",
+            )
 
     @property
     def data_name(self) -> str:
@@ -81,6 +97,8 @@ class MNIST(Named, FiniteImages):
     """Handwritten digits, 28x28, grey, ten classes; the file mnist10k.npz holds the 10,000 of the test split."""
 
     name: ClassVar[str] = "mnist"
+    channels: ClassVar[int] = 1
+    classes: ClassVar[int] = 10
     source: ClassVar[str] = "LeCun, Bottou, Bengio & Haffner 1998; ylecun/mnist"
 
 
@@ -89,6 +107,8 @@ class StackedMNIST(Named, Stacked):
     """Three random digits of MNIST as the three channels of an image, 28x28: 1,000 modes."""
 
     name: ClassVar[str] = "mnist"
+    channels: ClassVar[int] = 1
+    classes: ClassVar[int] = 10
     source: ClassVar[str] = "Metz et al. 2017, arXiv:1611.02163; ylecun/mnist"
 
 
@@ -97,6 +117,8 @@ class FashionMNIST(Named, FiniteImages):
     """Pictures of clothes, 28x28, grey, ten classes."""
 
     name: ClassVar[str] = "fashion-mnist"
+    channels: ClassVar[int] = 1
+    classes: ClassVar[int] = 10
     source: ClassVar[str] = "Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747; zalando-datasets/fashion_mnist"
 
 
@@ -105,6 +127,8 @@ class CIFAR10(Named, FiniteImages):
     """Photographs of animals and vehicles, 32x32, RGB, ten classes."""
 
     name: ClassVar[str] = "cifar10"
+    channels: ClassVar[int] = 3
+    classes: ClassVar[int] = 10
     source: ClassVar[str] = "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images; uoft-cs/cifar10"
 
 
@@ -113,7 +137,13 @@ class CelebA(Named, FiniteImages):
     """Faces, RGB, without classes: the central square of the aligned photographs, at 64x64 unless asked otherwise."""
 
     name: ClassVar[str] = "celeba"
+    channels: ClassVar[int] = 3
+    classes: ClassVar[int] = 0
     source: ClassVar[str] = "Liu, Luo, Wang & Tang 2015, arXiv:1411.7766; flwrlabs/celeba"
+
+
+def _kind(channels: int, classes: int) -> str:
+    return f"{channels} channel{'s'[: channels > 1]} and {f'labels of {classes} classes' if classes else 'no labels'}"
 
 
 def _places(path: str) -> tuple[Path, Path]:

@@ -66,11 +66,12 @@ SOURCES = {
 
 @dataclass(frozen=True)
 class Found:
-    """A named set with the split and the side that it was found to have."""
+    """A named set with the split and the side that it was found to have, and its file."""
 
     content: ImageSet
     split: str
     resolution: int
+    path: Path
 
 
 def load_named(name: str, split: str, resolution: int) -> Found:
@@ -90,7 +91,7 @@ def load_named(name: str, split: str, resolution: int) -> Found:
     for file, of in looked_for:
         for folder in folders:
             if (folder / file).is_file():
-                return Found(load_images(folder / file, resolution), of, resolution)
+                return Found(load_images(folder / file, resolution), of, resolution, folder / file)
     if reason := unreachable():
         names, places = " or ".join(file for file, _ in looked_for), " and ".join(map(str, folders))
         raise ImageFileError(
@@ -100,7 +101,7 @@ def load_named(name: str, split: str, resolution: int) -> Found:
         )
     path = folders[-1] / kept
     fetch(source, split, resolution if source.resize else 0, path)
-    return Found(load_images(path, resolution), split, resolution)
+    return Found(load_images(path, resolution), split, resolution, path)
 
 
 def unreachable() -> str:

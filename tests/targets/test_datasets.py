@@ -96,6 +96,48 @@ def test_a_named_set_of_another_digest_than_recorded_is_refused():
         dataclasses.replace(named("mnist").instance, sha256="1234")
 
 
+COLOURS, DIGITS = GREY[..., None].repeat(3, 3), np.arange(10)
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "arrays", "found", "expected"),
+    [
+        ("mnist", "mnist10k.npz", {"images": COLOURS, "labels": DIGITS}, "3 channels", "1 channel and labels of 10"),
+        ("stacked-mnist", "mnist10k.npz", {"images": COLOURS, "labels": DIGITS}, "3 channels", "1 channel and labels"),
+        ("stacked-mnist", "mnist10k.npz", {"images": GREY}, "1 channel and no labels", "1 channel and labels of 10"),
+        (
+            "mnist",
+            "mnist10k.npz",
+            {"images": GREY, "labels": LABELS},
+            "1 channel and labels of 3 classes",
+            "10 classes",
+        ),
+        ("fashion-mnist", "fashion-mnist-train-28.npz", {"images": GREY}, "no labels", "labels of 10 classes"),
+        (
+            "cifar10",
+            "cifar10-train-32.npz",
+            {"images": GREY, "labels": DIGITS},
+            "1 channel and",
+            "3 channels and labels",
+        ),
+        ("celeba", "celeba-train-64.npz", {"images": GREY}, "1 channel and no labels", "3 channels and no labels"),
+    ],
+)
+def test_a_file_that_is_not_the_set_of_its_name_is_refused(
+    kind: str, file: str, arrays: dict, found: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("GANBENCH_DATA", str(tmp_path))
+    np.savez(tmp_path / file, **arrays)
+    with pytest.raises(FieldError) as refused:
+        build(TARGETS.load(kind), {})
+    message = refused.value.message
+    has, _, published = message.partition(f", expected {kind.removeprefix('stacked-')}, which has ")
+    assert has.startswith(f"{tmp_path / file}: found ")
+    assert found in has
+    assert expected in published
+    assert "; remove or replace the file" in published
+
+
 def test_a_relative_path_is_kept_as_one_that_holds_from_any_folder(file: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(file.parent)
     assert ImageFiles(file.name).path == str(file)
