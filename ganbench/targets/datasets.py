@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +46,8 @@ class ImageFiles(FiniteImages):
 
     @property
     def data_name(self) -> str:
-        """The name of the file or folder, as far as it is letters and digits."""
-        return re.sub(r"[^A-Za-z0-9]+", "-", Path(self.path).stem)[:40].strip("-").lower() or "images"
+        """By the digest, for a path is no part of what images are: a classifier of equal ones has one name."""
+        return f"images-{self.sha256[:8]}"
 
 
 @dataclass(frozen=True)

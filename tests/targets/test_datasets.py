@@ -148,8 +148,16 @@ def test_images_need_a_path():
         ImageFiles()
 
 
-def test_data_are_named_by_the_letters_and_digits_of_their_file(file: Path):
-    assert ImageFiles(str(file)).data_name == "my-images-2"
+def test_equal_images_have_one_name_wherever_they_lie_and_others_another(file: Path):
+    elsewhere, other = file.parent / "elsewhere.npz", file.parent / "other.npz"
+    np.savez(elsewhere, images=GREY, labels=LABELS)
+    np.savez(other, images=GREY, labels=LABELS[::-1])
+    first, second, third = (ImageFiles(str(path)) for path in (file, elsewhere, other))
+    assert first.data_name == second.data_name == f"images-{first.sha256[:8]}"
+    assert first.data_name != third.data_name
+
+
+def test_named_sets_call_their_data_by_their_name():
     assert CelebA(split="train", resolution=8).data_name == "celeba"
     assert StackedMNIST(split="train").data_name == "mnist"
 
