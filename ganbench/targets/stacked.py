@@ -39,8 +39,9 @@ class Stacked(Images):
         return CHANNELS**0.5 * self.content.moments()[1] * self.rounding
 
     @property
-    def modes(self) -> int:
-        return self.content.classes**CHANNELS
+    def modes(self) -> int | None:
+        classes = super().modes
+        return None if classes is None else classes**CHANNELS
 
     @property
     def mode_probabilities(self) -> Float[np.ndarray, " modes"] | None:

@@ -8,6 +8,7 @@ import torch
 
 from ganbench import streams
 from ganbench.targets.images import Digits, pixels
+from ganbench.targets.imageset import image_set
 from ganbench.targets.stacked import StackedDigits
 
 
@@ -43,6 +44,14 @@ def test_mode_probabilities_are_products_of_the_digits_shares():
     assert stacked.modes == len(stacked.mode_probabilities) == 1000
     assert stacked.mode_probabilities[207] == pytest.approx(shares[2] * shares[0] * shares[7])
     assert stacked.mode_probabilities.sum() == pytest.approx(1)
+
+
+def test_stacks_of_unlabelled_images_have_no_modes():
+    stacked = StackedDigits()
+    stacked.hold(image_set(stacked.content.images, None))
+    assert stacked.modes is None
+    assert stacked.mode_probabilities is None
+    assert stacked.labelled() is None
 
 
 def test_sampled_stacks_have_the_modes_that_their_probabilities_say():
