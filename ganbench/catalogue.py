@@ -53,6 +53,18 @@ TARGETS = Registry(
     },
 )
 
+NAMED_SETS = {
+    "mnist": "mnist",
+    "stacked-mnist": "mnist",
+    "fashion-mnist": "fashion-mnist",
+    "cifar10": "cifar10",
+    "celeba": "celeba",
+}
+"""Target -> the set of images from outside that it needs."""
+
+REQUIRE = Registry("set of images", dict.fromkeys(NAMED_SETS.values(), "ganbench.targets.online:require"))
+"""What says, without torch and before anything else, that a set is neither here nor to be fetched."""
+
 NETWORKS = Registry(
     "network",
     {

@@ -43,15 +43,6 @@ def plan(
     minute, and kept by `run`. Where no compiler is found the replicas are eager, under an identity of their own; the
     plan's notes say so. Raises SuiteError, StoreError, or ValueError for a device that is not there.
     """
-    from ganbench.execution.costs import counted
-    from ganbench.training.device import (
-        WITHOUT_COMPILER,
-        check_precision,
-        execution_identity,
-        has_compiler,
-        resolve_device,
-    )
-
     suite = apply_overrides(
         suite,
         objectives=objectives,
@@ -61,6 +52,16 @@ def plan(
         seeds=seeds,
         iterations=iterations,
     )
+    cells = resolve(suite)  # before torch is loaded: a missing data set is told at once
+    from ganbench.execution.costs import counted
+    from ganbench.training.device import (
+        WITHOUT_COMPILER,
+        check_precision,
+        execution_identity,
+        has_compiler,
+        resolve_device,
+    )
+
     device = resolve_device(device)
     check_precision(suite.execution.precision, device)
     execution = {**execution_identity(device), **suite.execution.on(device)}
@@ -68,7 +69,7 @@ def plan(
     if execution["compiled"] and not has_compiler():
         execution, notes = {**execution, **WITHOUT_COMPILER}, (NO_COMPILER,)
     folder = Path(results) / suite.name
-    cells, costs = counted(resolve(suite), store.read_costs(folder), execution, device)
+    cells, costs = counted(cells, store.read_costs(folder), execution, device)
     replicas = plan_replicas(suite, cells, execution, store.read_widths(folder))
     notes += narrowed(replicas, suite.execution.width)
     found = store.stored(folder)

@@ -6,8 +6,10 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ganbench import catalogue
 from ganbench.suite.cells import Evaluation, Part
 from ganbench.suite.document import Keys, Problem
+from ganbench.suite.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,19 @@ def unmeasured(settings: Evaluation, reached_by: str, columns: Sequence[Column])
         if column.reached is not None and reason is not None:
             message = f'"{reached_by}" has no value on {column.label} ({reason}); remove the level or name another'
             yield Problem(("evaluation", "reached"), f"{message} metric in reached_by")
+
+
+def missing(targets: Sequence[Spec]) -> Iterator[Problem]:
+    """Images from outside that are not here: told at once, before torch is loaded, which takes seconds."""
+    for index, spec in enumerate(targets):
+        if spec.name not in catalogue.NAMED_SETS:
+            continue
+        name = catalogue.NAMED_SETS[spec.name]
+        for point in spec.grid():
+            split, resolution = point.fields.get("split", ""), point.fields.get("resolution", 0)
+            if split not in ("", "train", "test", "all") or type(resolution) is not int:
+                continue  # a mistake that building the target tells
+            try:
+                catalogue.REQUIRE.load(name)(name, split, resolution)
+            except ValueError as error:
+                yield Problem(("targets", index), f"data: {error}")

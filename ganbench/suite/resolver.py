@@ -15,7 +15,7 @@ from ganbench.fields import FieldError, check, defaults, describe
 from ganbench.registry import did_you_mean
 from ganbench.suite.assemble import Assembler, written_in
 from ganbench.suite.cells import Budget, Cell, Evaluation, Part, iteration_cost
-from ganbench.suite.checks import Column, misfits, shortages, twins, unmeasured
+from ganbench.suite.checks import Column, misfits, missing, shortages, twins, unmeasured
 from ganbench.suite.document import Keys, Problem
 from ganbench.suite.schema import Suite
 from ganbench.suite.spec import Choices, Interval, Spec, parse_spec
@@ -55,6 +55,9 @@ class _Resolver(Assembler):
 
     def cells(self) -> list[Cell]:
         suite, keys = self.suite, ("network",)
+        self.problems += missing(suite.targets)
+        if self.problems:
+            return []
         network = self.part(catalogue.NETWORKS, suite.network.name, written_in(suite.network, keys), keys)
         columns = list(self.columns())
         rows = [*self.rows("objectives", suite.objectives), *self.rows("baselines", suite.baselines)]

@@ -26,7 +26,7 @@ from ganbench.targets.imagefiles import load_images
 from ganbench.targets.imageset import ImageSet, image_set
 from ganbench.targets.pictures import ImageFileError, collect
 
-CONNECT_S = 1.5
+CONNECT_S = 1.2
 """Seconds that the hub has to answer: offline, its own library would wait 25."""
 
 
@@ -74,34 +74,55 @@ class Found:
     path: Path
 
 
-def load_named(name: str, split: str, resolution: int) -> Found:
-    """A named set; split "" is that of the bundled file where there is one, else "train", resolution 0 the usual one.
+@dataclass(frozen=True)
+class Wanted:
+    """A named set as it is asked for: the files that may hold it with their splits, and the folders to look in."""
 
-    Raises ImageFileError where it is neither there nor to be fetched, within two seconds where there is no network.
-    """
+    name: str
+    split: str
+    resolution: int
+    files: tuple[tuple[str, str], ...]
+    folders: tuple[Path, ...]
+
+    def found(self) -> tuple[Path, str] | None:
+        """The first of the files that is there, and its split."""
+        places = ((folder / file, split) for file, split in self.files for folder in self.folders)
+        return next(((path, split) for path, split in places if path.is_file()), None)
+
+
+def wanted(name: str, split: str, resolution: int) -> Wanted:
+    """Split "" is that of the bundled file where there is one, else "train"; resolution 0 is the usual one."""
     source = SOURCES[name]
     resolution = resolution or source.side
-    folders = [folder for folder in (data_folder(), cache_folder() / "data") if folder is not None]
-    looked_for = []
-    if source.bundled and split in ("", source.bundled_split):
-        looked_for.append((source.bundled, source.bundled_split))
+    folders = tuple(folder for folder in (data_folder(), cache_folder() / "data") if folder is not None)
+    bundled = [(source.bundled, source.bundled_split)] if source.bundled and split in ("", source.bundled_split) else []
     split = split or "train"
     kept = f"{name}-{split}-{resolution if source.resize else source.side}.npz"
-    looked_for.append((kept, split))
-    for file, of in looked_for:
-        for folder in folders:
-            if (folder / file).is_file():
-                return Found(load_images(folder / file, resolution), of, resolution, folder / file)
-    if reason := unreachable():
-        names, places = " or ".join(file for file, _ in looked_for), " and ".join(map(str, folders))
+    return Wanted(name, split, resolution, (*bundled, (kept, split)), folders)
+
+
+def require(name: str, split: str, resolution: int) -> None:
+    """Raises ImageFileError where a named set is neither here nor to be fetched, within two seconds; loads nothing."""
+    asked = wanted(name, split, resolution)
+    if asked.found() is None and (reason := unreachable()):
+        names, places = " or ".join(file for file, _ in asked.files), " and ".join(map(str, asked.folders))
         raise ImageFileError(
             f"{name}: found no {names} in {places}, and cannot fetch it: {reason}. Give --data a folder with "
-            f"{looked_for[0][0]} (any .npz goes by images[path=...]), or install ganbench[images] and run once "
+            f"{asked.files[0][0]} (any .npz goes by images[path=...]), or install ganbench[images] and run once "
             "with a network"
         )
-    path = folders[-1] / kept
-    fetch(source, split, resolution if source.resize else 0, path)
-    return Found(load_images(path, resolution), split, resolution, path)
+
+
+def load_named(name: str, split: str, resolution: int) -> Found:
+    """A named set, as `wanted` says. Raises ImageFileError as `require` does, and for a file that is damaged."""
+    require(name, split, resolution)
+    asked, source = wanted(name, split, resolution), SOURCES[name]
+    here = asked.found()
+    if here is None:
+        here = asked.folders[-1] / asked.files[-1][0], asked.split
+        fetch(source, asked.split, asked.resolution if source.resize else 0, here[0])
+    path, split = here
+    return Found(load_images(path, asked.resolution), split, asked.resolution, path)
 
 
 def unreachable() -> str:
