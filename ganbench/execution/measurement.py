@@ -22,13 +22,20 @@ Rows = list[dict[str, Any]]
 
 
 def measure(
-    cell: Cell, generated: np.ndarray, seed: int, number: int, n: int, spent: dict[str, Any], final: bool
+    cell: Cell,
+    generated: np.ndarray,
+    seed: int,
+    number: int,
+    n: int,
+    spent: dict[str, Any],
+    final: bool,
+    device: str = "cpu",
 ) -> Rows:
-    """One row per metric of the cell, each with its floor."""
+    """One row per metric of the cell, each with its floor; features are extracted on the device."""
     target, rows = cell.target.instance, []
     true = true_samples(target, seed, number, n)
     for name in cell.evaluation.metrics:
-        metric = cell.evaluation.metric(name)
+        metric = cell.evaluation.metric(name, device)
         m = metric.samples_of(n)
         found = metric.estimate(generated[:m], true[:m], target)
         about = {"metric": name, "unit": metric.unit, "direction": metric.direction, **vars(found)}
@@ -49,7 +56,7 @@ def sizes(cell: Cell, final: bool) -> list[tuple[int, bool]]:
     return [curve, (cell.evaluation.final_samples, True)] if final else [curve]
 
 
-def measure_baseline(cell: Cell, seed: int) -> tuple[Rows, dict[str, Any], dict[str, np.ndarray]]:
+def measure_baseline(cell: Cell, seed: int, device: str = "cpu") -> tuple[Rows, dict[str, Any], dict[str, np.ndarray]]:
     """Rows, info and one snapshot of a baseline fitted under a seed."""
     began = time.perf_counter()
     fitted = cell.objective.instance.fit(cell.target.instance, seed)
@@ -58,7 +65,7 @@ def measure_baseline(cell: Cell, seed: int) -> tuple[Rows, dict[str, Any], dict[
     rows: Rows = []
     for n, final in sizes(cell, final=True):
         generated = fitted.sample(streams.generator(seed, f"baseline.samples.{n}"), n)
-        rows += measure(cell, generated, seed, 0, n, spent, final)
+        rows += measure(cell, generated, seed, 0, n, spent, final, device)
     n = snapshot_samples(cell.target.instance)
     snapshot = fitted.sample(streams.generator(seed, "snapshot"), n)
     return rows, info, {"snapshot/0": snapshot.astype(np.float32)}

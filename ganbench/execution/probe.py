@@ -98,7 +98,7 @@ def _stretch(training: Training, length: int) -> float:
     return (training.seconds - before) / length
 
 
-def evaluation_s(cell: Cell) -> tuple[float, float]:
+def evaluation_s(cell: Cell, device: str) -> tuple[float, float]:
     """Seconds of all metrics of a cell, without their floors, on as many samples as on the curve and at the end."""
     import numpy as np
 
@@ -106,7 +106,7 @@ def evaluation_s(cell: Cell) -> tuple[float, float]:
 
     target, evaluation = cell.target.instance, cell.evaluation
     rng, seconds = streams.generator(0, "probe"), []
-    metrics = [evaluation.metric(name) for name in evaluation.metrics]
+    metrics = [evaluation.metric(name, device) for name in evaluation.metrics]
     for n in (evaluation.samples, evaluation.samples, evaluation.final_samples):
         true = target.reference(rng, n)
         # one Gaussian: nearer to a generator in training than true samples are, whose transport is found faster
@@ -134,7 +134,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
     execution, device = request["execution"], request["device"]
     measures = {
-        "evaluations": evaluation_s,
+        "evaluations": lambda cell: evaluation_s(cell, device),
         "fits": fit_s,
         "iterations": lambda cell: iteration_s(cell, execution, device, request["stretches"]),
     }

@@ -59,7 +59,7 @@ def remeasure(kept: list[Kept], metric: str, samples: int | None, device: str) -
     cells = [_with_metric(one.replica.cell, metric) for one in kept]
     n = samples or cells[0].evaluation.final_samples
     if not cells[0].trained:
-        return [_baseline_rows(cell, one, n) for cell, one in zip(cells, kept, strict=True)]
+        return [_baseline_rows(cell, one, n, device) for cell, one in zip(cells, kept, strict=True)]
     number = len(cells[0].evaluation.iterations(cells[0].iterations or 0)) - 1
     threads = torch.get_num_threads()
     torch.set_num_threads(kept[0].replica.definition["execution"]["threads"])
@@ -68,7 +68,7 @@ def remeasure(kept: list[Kept], metric: str, samples: int | None, device: str) -
     finally:
         torch.set_num_threads(threads)
     return [
-        _rows(cell, generated[lane].astype(np.float64), number, n, one)
+        _rows(cell, generated[lane].astype(np.float64), number, n, one, device)
         for lane, (cell, one) in enumerate(zip(cells, kept, strict=True))
     ]
 
@@ -91,14 +91,14 @@ def _samples(kept: list[Kept], cells: list[Cell], number: int, n: int, device: s
     return training.samples("evaluation.final", number, n)
 
 
-def _rows(cell: Cell, generated: np.ndarray, number: int, n: int, one: Kept) -> Rows | str:
+def _rows(cell: Cell, generated: np.ndarray, number: int, n: int, one: Kept, device: str) -> Rows | str:
     try:
-        return measure(cell, generated, one.replica.seed, number, n, dict(one.spent), final=True)
+        return measure(cell, generated, one.replica.seed, number, n, dict(one.spent), final=True, device=device)
     except NonFiniteSamples as error:
         return str(error)
 
 
-def _baseline_rows(cell: Cell, one: Kept, n: int) -> Rows | str:
+def _baseline_rows(cell: Cell, one: Kept, n: int, device: str) -> Rows | str:
     seed = one.replica.seed
     fitted = cell.objective.instance.fit(cell.target.instance, seed)
-    return _rows(cell, fitted.sample(streams.generator(seed, f"baseline.samples.{n}"), n), 0, n, one)
+    return _rows(cell, fitted.sample(streams.generator(seed, f"baseline.samples.{n}"), n), 0, n, one, device)

@@ -161,7 +161,7 @@ def run_baselines(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
     outcomes = []
     for cell, definition in zip(cells, job.definitions, strict=True):
         try:
-            rows, info, arrays = measure_baseline(cell, definition["seed"])
+            rows, info, arrays = measure_baseline(cell, definition["seed"], job.device)
             info["peak_memory_mb"] = peak_memory_mb(job.device)
             outcomes.append(Outcome(definition, "completed", rows, info, arrays))
         except Exception as error:  # as in `run_job`, and the next seed may go well
@@ -186,7 +186,8 @@ def _evaluate(training: Training, cells: list[Cell], outcomes: list[Outcome], nu
                 continue
             seed, spent = outcome.definition["seed"], _spent(training, cell)
             try:
-                rows = measure(cell, generated[lane].astype(np.float64), seed, number, n, spent, last)
+                samples, device = generated[lane].astype(np.float64), training.game.device
+                rows = measure(cell, samples, seed, number, n, spent, last, device)
             except NonFiniteSamples:
                 outcome.status = "diverged"  # finite weights whose samples overflow
                 training.freeze(lane)

@@ -63,8 +63,8 @@ class Metric:
         return n if cls.most_samples is None else min(n, cls.most_samples)
 
     @classmethod
-    def configured(cls: type[Kind], evaluation: Any) -> Kind:
-        """The metric with what it needs of a cell's `Evaluation`."""
+    def configured(cls: type[Kind], evaluation: Any, device: str = "cpu") -> Kind:
+        """The metric with what it needs of a cell's `Evaluation`; where it runs a network, it does so on the device."""
         return cls()
 
     def instrument(self, target: Target) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -97,12 +99,29 @@ class Extractor:
             block = singles[start : start + self._batch]
             batch = np.zeros((self._batch, *block.shape[1:]), dtype=np.uint8)
             batch[: len(block)] = block
-            with torch.no_grad():
+            with torch.no_grad(), _unrounded(self.device):
                 features, logits = self._forward(torch.from_numpy(batch).to(self.device))
             rows = zip(features[: len(block)].double().cpu().numpy(), logits.double().cpu().numpy(), strict=False)
             # copies: a view of a row would keep its whole batch in memory
             found += [(a.copy(), b.copy()) for a, b in rows]
         return found
+
+
+@contextmanager
+def _unrounded(device: str) -> Iterator[None]:
+    """Products in fp32 with the same kernels at each call, whatever precision a training on this GPU has asked for."""
+    if device == "cpu":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.deterministic
+    torch.set_float32_matmul_precision("highest")
+    cudnn.allow_tf32, cudnn.deterministic = False, True
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32, cudnn.deterministic = before[1:]
 
 
 def extractor(target: Images, name: str = "classifier", weights: str = "", device: str = "cpu") -> Extractor:
@@ -138,7 +157,7 @@ def inapplicable(target: Target, name: str = "classifier") -> str | None:
 
 @lru_cache(maxsize=8)
 def _of_classifier(found: Classifier, device: str) -> Extractor:
-    network = found.network.to(device)
+    network = copy.deepcopy(found.network).to(device)  # a copy: `to` moves a network itself, which others hold
     return Extractor(found.instrument, found.image_shape[0], 256, network, device)
 
 

@@ -36,18 +36,19 @@ RANK_DEFICIENT = "rank-deficient"
 class FeatureMetric(Metric):
     """A number about the features of generated and true images, which an extractor gives; subclasses state it.
 
-    `weights` is the file of the Inception network; a classifier has its own.
+    `weights` is the file of the Inception network; a classifier has its own. The extractor runs on `device`.
     """
 
     extractor: str = "classifier"
     weights: str = ""
+    device: str = "cpu"
 
     uses_features: ClassVar[bool] = True
 
     @classmethod
-    def configured(cls, evaluation: Any) -> FeatureMetric:
+    def configured(cls, evaluation: Any, device: str = "cpu") -> FeatureMetric:
         # a replica that was trained without such a metric names none, and may be measured with one later
-        return cls(evaluation.extractor or cls.extractor, evaluation.weights)
+        return cls(evaluation.extractor or cls.extractor, evaluation.weights, device)
 
     def instrument(self, target: Target) -> str:
         return self._extractor(target).instrument
@@ -70,7 +71,7 @@ class FeatureMetric(Metric):
 
     def _extractor(self, target: Target) -> features.Extractor:
         assert isinstance(target, Images)  # `inapplicable` has refused the others
-        return features.extractor(target, self.extractor, self.weights)
+        return features.extractor(target, self.extractor, self.weights, self.device)
 
 
 @dataclass(frozen=True)

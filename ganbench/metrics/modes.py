@@ -6,7 +6,8 @@ The modes of a mixture are its centres; those of labelled images are their class
 from __future__ import annotations
 
 import math
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -40,9 +41,11 @@ def high_quality_counts(samples: Float[np.ndarray, "n d"], target: GaussianMixtu
     return np.bincount(nearest[inside], minlength=target.modes)
 
 
-def classified_counts(images: UInt8[np.ndarray, "n c h w"], target: Images) -> Int[np.ndarray, " modes"]:
+def classified_counts(
+    images: UInt8[np.ndarray, "n c h w"], target: Images, device: str = "cpu"
+) -> Int[np.ndarray, " modes"]:
     """Images of each mode, by the classes that the target's classifier names."""
-    modes = target.mode_of(features.extractor(target)(images).classes)
+    modes = target.mode_of(features.extractor(target, device=device)(images).classes)
     return np.bincount(modes, minlength=target.modes or 0)
 
 
@@ -64,11 +67,19 @@ class HighQuality(Metric):
         return float(high_quality_counts(generated, target).sum() / len(generated))
 
 
+@dataclass(frozen=True)
 class ModeMetric(Metric):
     """A number about the counts of samples per mode; subclasses give `of_counts`.
 
-    Of a mixture only high-quality samples count, of labelled images all: each has the mode that the classifier names.
+    Of a mixture only high-quality samples count, of labelled images all: each has the mode that the classifier names,
+    which runs on `device`.
     """
+
+    device: str = "cpu"
+
+    @classmethod
+    def configured(cls, evaluation: Any, device: str = "cpu") -> ModeMetric:
+        return cls(device)
 
     def inapplicable(self, target: Target) -> str | None:
         if isinstance(target, Images):
@@ -85,7 +96,7 @@ class ModeMetric(Metric):
         return None
 
     def instrument(self, target: Target) -> str:
-        return features.extractor(target).instrument if isinstance(target, Images) else ""
+        return features.extractor(target, device=self.device).instrument if isinstance(target, Images) else ""
 
     def prepare(self, target: Target) -> None:
         self.instrument(target)
@@ -93,7 +104,7 @@ class ModeMetric(Metric):
     def value(self, generated: Float[np.ndarray, "n d"], true: Float[np.ndarray, "n d"], target: Target) -> float:
         if isinstance(target, Images):
             assert target.mode_probabilities is not None  # `inapplicable` has refused the others
-            counts = classified_counts(pixels(generated.reshape(-1, *target.image_shape)), target)
+            counts = classified_counts(pixels(generated.reshape(-1, *target.image_shape)), target, self.device)
             return self.of_counts(counts, target.mode_probabilities, len(generated))
         assert isinstance(target, GaussianMixture)  # `inapplicable` has refused the others
         counts, probabilities = high_quality_counts(generated, target), target.probabilities.cpu().numpy()

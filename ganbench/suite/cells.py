@@ -111,9 +111,9 @@ class Evaluation:
     weights: str = ""
     weights_sha256: str = ""
 
-    def metric(self, name: str) -> Any:
-        """A registered metric with what it needs of this evaluation."""
-        return catalogue.METRICS.load(name).configured(self)
+    def metric(self, name: str, device: str = "cpu") -> Any:
+        """A registered metric with what it needs of this evaluation; its network, if it has one, runs on the device."""
+        return catalogue.METRICS.load(name).configured(self, device)
 
     def iterations(self, iterations: int) -> tuple[int, ...]:
         """The iterations after which a replica is measured: evenly spaced, the last one included, none twice."""

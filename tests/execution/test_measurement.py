@@ -12,7 +12,10 @@ from example_targets import digits
 from ganbench import catalogue
 from ganbench.execution.measurement import Rows, measure, measure_baseline, reached
 from ganbench.execution.remeasure import _with_metric
+from ganbench.execution.worker import Job, run_job
+from ganbench.metrics import features
 from ganbench.metrics.contract import Estimate, Metric
+from ganbench.metrics.floors import floor
 from ganbench.registry import Registry
 from ganbench.suite import Cell, parse_suite, resolve
 from ganbench.targets.contract import Target
@@ -80,6 +83,25 @@ def test_a_metric_with_a_limit_is_measured_on_so_many_samples_and_its_floor_too(
         (False, 18, 18, 18),
         (True, 19, 19, 19),
     ]
+
+
+@pytest.mark.parametrize("metric", ["fid", "kid", "precision", "modes_covered", "kl_uniform"])
+def test_values_and_floors_are_of_features_extracted_on_the_job_s_device(metric: str, monkeypatch: pytest.MonkeyPatch):
+    asked, real = [], features.extractor
+
+    def on_the_cpu(target: Any, name: str = "classifier", weights: str = "", device: str = "cpu") -> features.Extractor:
+        asked.append(device)
+        return real(target, name, weights)
+
+    monkeypatch.setattr(features, "extractor", on_the_cpu)
+    floor.cache_clear()
+    measured = _with_metric(cell("digits"), metric)
+    definition = {"cell": measured.definition(), "seed": 0, "execution": {"width": 1}}
+    (outcome,) = run_job(Job((definition,), "elsewhere", ""), lambda iterations: None)
+    assert outcome.status == "completed", outcome.info
+    assert len(asked) > len(outcome.rows)
+    assert set(asked) == {"elsewhere"}
+    floor.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from ganbench.targets.images import Digits, Images, pixels
 from ganbench.targets.mixtures import Ring8
 from ganbench.targets.stacked import StackedDigits
 
+BY_CLASSES = ("modes_covered", "modes_touched", "kl_modes", "kl_uniform")
 ON_FEATURES = [name for name in METRICS.names() if METRICS.load(name).uses_features]
 
 
@@ -201,6 +202,30 @@ def test_a_metric_on_features_names_the_extractor_of_its_evaluation(name: str):
     assert METRICS.load(name).configured(Evaluation()).instrument(Digits()) == classifier(Digits()).instrument
 
 
-def test_metrics_of_different_extractors_are_different_keys():
+def test_metrics_of_different_extractors_or_devices_are_different_keys():
     fid = METRICS.load("fid")
-    assert len({fid(), fid("inception-v3-compat"), fid("inception-v3-compat", "a.pth")}) == 3
+    assert len({fid(), fid("inception-v3-compat"), fid("inception-v3-compat", "a.pth"), fid(device="cuda")}) == 4
+    assert len({METRICS.load(name)(device) for name in BY_CLASSES for device in ("cpu", "cuda")}) == 2 * len(BY_CLASSES)
+
+
+def test_a_gpu_rounds_no_product_while_features_are_extracted_and_those_of_a_training_as_before():
+    def settings() -> tuple[str, bool, bool]:
+        cudnn = torch.backends.cudnn
+        return torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.deterministic
+
+    before = settings()
+    try:
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.allow_tf32 = True
+        with features._unrounded("cuda"):
+            assert settings() == ("highest", False, True)
+        assert settings() == ("high", True, before[2])
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+
+
+def test_an_extractor_on_another_device_leaves_the_stored_network_where_it_is():
+    found = classifier(Digits())
+    features._of_classifier(found, "meta")
+    assert {weights.device.type for weights in found.network.parameters()} == {"cpu"}
