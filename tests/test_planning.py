@@ -107,6 +107,11 @@ def test_an_edited_file_that_every_training_uses_changes_every_trained_cell(pack
     assert changed(package, file) >= {"em", "em[temperature=2]", "minimax", "vae"}
 
 
+@pytest.mark.parametrize("file", ["networks/conv.py", "targets/images.py", "metrics/features.py"])
+def test_code_of_images_is_none_of_a_network_of_points(package: Path, file: str):
+    assert changed(package, file) <= {"trivial"}
+
+
 @pytest.mark.parametrize("part", NUMBERS)
 def test_every_part_that_computes_numbers_is_there(part: str):
     path = PACKAGE / part.replace(".", "/")

@@ -12,11 +12,7 @@ from ganbench.catalogue import METRICS
 from ganbench.metrics.convergence import first_reached
 from ganbench.metrics.floors import floor
 from ganbench.suite import Cell
-from ganbench.targets.contract import Target
-from ganbench.targets.images import Images
 from ganbench.training.loop import true_samples
-
-SNAPSHOT_SAMPLES, SNAPSHOT_IMAGES = 500, 64
 
 Rows = list[dict[str, Any]]
 
@@ -44,12 +40,6 @@ def measure(
     return rows
 
 
-def snapshot_samples(target: Target) -> int:
-    """Samples in a snapshot: a cloud of points, or a few images; never more than the target can give."""
-    n = SNAPSHOT_IMAGES if isinstance(target, Images) else SNAPSHOT_SAMPLES
-    return n if target.reference_limit is None else min(n, target.reference_limit)
-
-
 def sizes(cell: Cell, final: bool) -> list[tuple[int, bool]]:
     """Sample sizes of an evaluation, and whether each is the final one."""
     curve = (cell.evaluation.samples, False)
@@ -66,7 +56,7 @@ def measure_baseline(cell: Cell, seed: int, device: str = "cpu") -> tuple[Rows, 
     for n, final in sizes(cell, final=True):
         generated = fitted.sample(streams.generator(seed, f"baseline.samples.{n}"), n)
         rows += measure(cell, generated, seed, 0, n, spent, final, device)
-    n = snapshot_samples(cell.target.instance)
+    n = cell.target.instance.snapshot_samples
     snapshot = fitted.sample(streams.generator(seed, "snapshot"), n)
     return rows, info, {"snapshot/0": snapshot.astype(np.float32)}
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ganbench.execution.machine import out_of_memory, peak_memory_mb, release_memory, reset_peak_memory
-from ganbench.execution.measurement import measure, measure_baseline, reached, sizes, snapshot_samples
+from ganbench.execution.measurement import measure, measure_baseline, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
 from ganbench.planning import narrower
 from ganbench.suite import Cell
@@ -214,7 +214,7 @@ def _spent(training: Training, cell: Cell) -> dict[str, Any]:
 
 
 def _snapshot(training: Training, cell: Cell, outcomes: list[Outcome]) -> None:
-    samples = training.samples("snapshot", 0, snapshot_samples(cell.target.instance))
+    samples = training.samples("snapshot", 0, cell.target.instance.snapshot_samples)
     for lane, outcome in enumerate(outcomes):
         if outcome.status != "failed":
             outcome.arrays[f"snapshot/{training.iteration}"] = samples[lane]

@@ -139,18 +139,6 @@ class Windowed(nn.Module):
         raise NotImplementedError  # the contract: every convolution states it
 
 
-def with_convolution(module: nn.Module, way: str) -> nn.Module:
-    """The module with all its convolutions computed in a way, "products" or "torch"; a network without any stays so.
-
-    Parameters and their gradients are the same in both, but for rounding.
-    """
-    assert way in ("products", "torch"), way
-    for layer in module.modules():
-        if isinstance(layer, Windowed):
-            layer.way = way
-    return module
-
-
 class Halving(Windowed):
     """torch's conv2d of kernel 4, stride 2, padding 1; `weight` (outputs, inputs, 4, 4).
 

@@ -1,4 +1,4 @@
-"""Initial weights of one replica from its seed alone, whatever the objective and the ensemble."""
+"""What an ensemble sets in a network: initial weights, from the seed alone, and how convolutions are computed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from torch import nn
 
 from ganbench import streams
 from ganbench.networks.mlp import BatchStats
+
+WAYS = ("products", "torch")
+"""Ways to compute a convolution that has a choice, and says so by its attribute `way`."""
 
 
 def initial_params(module: nn.Module, seed: int, player: str) -> dict[str, np.ndarray]:
@@ -33,3 +36,16 @@ def initial_params(module: nn.Module, seed: int, player: str) -> dict[str, np.nd
         u = streams.uniform(streams.generator(seed, f"initial.{player}.{name}"), *p.shape)
         drawn[name] = ((2 * u - 1) / np.float32(math.sqrt(fan_in[name]))).astype(np.float32)
     return drawn
+
+
+def with_convolution(module: nn.Module, way: str) -> nn.Module:
+    """The module with all its convolutions computed in a way, "products" or "torch"; a network without any stays so.
+
+    Parameters and their gradients are the same in both, but for rounding.
+    """
+    assert way in WAYS, way
+    for layer in module.modules():
+        # known by the attribute: networks/conv.py, imported here, would be code of networks without convolutions too
+        if getattr(layer, "way", None) in WAYS:
+            layer.way = way
+    return module

@@ -29,6 +29,7 @@ class Target:
 
     source: ClassVar[str]
     units: ClassVar[str]
+    most_in_snapshot: ClassVar[int] = 500
 
     @property
     def uniforms(self) -> int:
@@ -80,6 +81,12 @@ class Target:
     def reference_limit(self) -> int | None:
         """Most distinct samples that `reference` and `oracle` can give; None where they never run out."""
         return None
+
+    @property
+    def snapshot_samples(self) -> int:
+        """Samples in a snapshot: a cloud of points, or a few images; never more than the target can give."""
+        limit = self.reference_limit
+        return self.most_in_snapshot if limit is None else min(self.most_in_snapshot, limit)
 
     def reference(self, rng: np.random.Generator, n: int) -> Float[np.ndarray, "n *d"]:
         """n true samples that metrics compare with, float64; a finite set gives held-out ones without repetition.

@@ -28,6 +28,7 @@ class Images(Target):
     """
 
     units: ClassVar[str] = "half the range from black (-1) to white (1)"
+    most_in_snapshot: ClassVar[int] = 64
     levels: ClassVar[int] = 255
     players: UInt8[Tensor, "N c h w"]
     content: ImageSet

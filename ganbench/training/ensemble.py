@@ -20,8 +20,7 @@ from torch.func import grad_and_value, vmap
 from torch.utils import _pytree as pytree
 
 from ganbench.fields import swept_fields
-from ganbench.networks.conv import with_convolution
-from ganbench.networks.initialisation import initial_params
+from ganbench.networks.initialisation import initial_params, with_convolution
 from ganbench.networks.mlp import BatchStats
 from ganbench.objectives.contract import (
     Batch,

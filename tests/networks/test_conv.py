@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganbench.networks.conv import ROWS, Conv, Doubling, Halving, Mixing, ResNet, Windowed, halvings, with_convolution
-from ganbench.networks.initialisation import initial_params
+from ganbench.networks.conv import ROWS, Conv, Doubling, Halving, Mixing, ResNet, Windowed, halvings
+from ganbench.networks.initialisation import initial_params, with_convolution
 from ganbench.networks.mlp import BatchStats
 
 
