@@ -65,12 +65,10 @@ def test_fid_of_identical_images_in_another_order_is_zero():
     assert FID().measure(x, x[::-1], Digits()) == pytest.approx(0, abs=1e-6)
 
 
-def test_fid_is_never_negative_though_its_rounding_errors_are():
-    sets = [found(normal(300, 32, seed)) for seed in range(20)]
-    moments = [part("metric_fid").fid_features_to_statistics(torch.from_numpy(x.values)) for x in sets]
-    raw = [part("metric_fid").fid_statistics_to_metric(m, m, False)["frechet_inception_distance"] for m in moments]
-    assert min(raw) < 0
-    assert min(FID().of_features(x, x).value for x in sets) == 0
+def test_fid_is_never_negative_though_its_rounding_errors_are(monkeypatch):
+    x = found(normal(30, 4, 0))
+    monkeypatch.setattr("ganbench.metrics.fidelity.fid", lambda generated, true: -1e-9)
+    assert FID().of_features(x, x).value == 0
 
 
 @pytest.mark.parametrize(("n", "flag"), [(64, "rank-deficient"), (65, "")])

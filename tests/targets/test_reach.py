@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.machinery
 import importlib.util
+import os
 import socket
 import sys
 import time
@@ -22,7 +23,8 @@ def library(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = types.ModuleType("datasets")
     fake.__spec__ = importlib.machinery.ModuleSpec("datasets", None)
     monkeypatch.setitem(sys.modules, "datasets", fake)
-    for variable in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):
+    offline = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "HF_ENDPOINT")
+    for variable in [*offline, *(name for name in os.environ if name.lower().endswith("_proxy"))]:
         monkeypatch.delenv(variable, raising=False)
 
 
