@@ -187,15 +187,28 @@ def fetch(source: Source, split: str, resolution: int, path: Path) -> None:
 
 
 def keep(path: Path, content: ImageSet) -> None:
-    """Writes a set with its digest to a file, whole or not at all, whoever else writes it at the same time."""
+    """Writes a set with its digest to a file, whole or not at all, whoever else writes it at the same time.
+
+    Raises ImageFileError where the folder cannot be written or is full.
+    """
     arrays: dict[str, np.ndarray] = {"images": content.images.transpose(0, 2, 3, 1)}
     if content.labels is not None:
         arrays["labels"] = content.labels
+    try:
+        _write(path, arrays, content.sha256)
+    except OSError as error:
+        raise ImageFileError(
+            f"{path.parent}: cannot keep {path.name} there ({error.strerror or error}); make room, or set "
+            "GANBENCH_CACHE to a folder that can be written"
+        ) from error
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray], sha256: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
-            np.savez(file, sha256=np.array(content.sha256), **arrays)  # type: ignore[arg-type]  # no pickle is given
+            np.savez(file, sha256=np.array(sha256), **arrays)  # type: ignore[arg-type]  # no pickle is given
             file.flush()
             os.fsync(file.fileno())
         os.replace(name, path)

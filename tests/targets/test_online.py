@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import importlib.machinery
 import importlib.util
+import re
 import sys
 import types
 from collections.abc import Iterator
@@ -143,6 +145,23 @@ def test_a_write_that_breaks_off_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(KeyboardInterrupt):
         keep(tmp_path / "kept.npz", content)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("when", ["no folder", "full disk"])
+def test_a_set_that_cannot_be_kept_is_an_error_that_names_the_folder_and_the_variable(
+    when: str, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if when == "no folder":
+        (tmp_path / "cache").write_text("a file where the folder should be")
+    else:
+        monkeypatch.setattr(online.np, "savez", full)
+    folder = re.escape(str(tmp_path / "cache" / "data"))
+    with pytest.raises(ImageFileError, match=f"^{folder}: cannot keep mnist-train-28.npz there .*GANBENCH_CACHE"):
+        load_named("mnist", "", 0)
+    assert not list(tmp_path.rglob("*.*"))
 
 
 def test_a_kept_set_that_was_altered_is_refused_and_not_fetched_over(hub: Hub, tmp_path: Path):
