@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import socket
 import threading
 import urllib.request
@@ -95,15 +96,19 @@ def inception_network(path: Path) -> tuple[nn.Module, str]:
 
 
 def checked(path: Path) -> str:
-    """The SHA-256 of a file of weights that can be read whole and holds nothing but tensors. Raises WeightsError."""
+    """The SHA-256 of a file of weights that can be read whole and holds nothing but tensors. Raises WeightsError.
+
+    Something must vouch for its content: a name that carries the first digits of its SHA-256, or the checksums of a
+    zip archive, which files of torch before 1.6 lack.
+    """
     try:
-        if zipfile.is_zipfile(path):
+        digest, named = _named_digest(path)
+        zipped = zipfile.is_zipfile(path)
+        if zipped:
             with zipfile.ZipFile(path) as archive:
                 if broken := archive.testzip():
                     raise WeightsError(f"{path}: damaged, the checksum of its part {broken} is wrong; {REMEDY}")
         weights = torch.load(path, map_location="cpu", weights_only=True)
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except WeightsError:
         raise
     except Exception as error:
@@ -111,7 +116,28 @@ def checked(path: Path) -> str:
         raise WeightsError(f"{path}: truncated, or no file of weights ({type(error).__name__}); {REMEDY}") from None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise WeightsError(f"{path}: found no dictionary of tensors, expected {FILE}; {REMEDY}")
+    if not zipped and not named:
+        raise WeightsError(
+            f"{path}: found the format of torch before 1.6, which has no checksum, under a name that carries none; "
+            f"rename it to {FILE} if it is that file, or write its weights anew with torch.save"
+        )
     return digest
+
+
+def _named_digest(path: Path) -> tuple[str, bool]:
+    """A file's SHA-256, and whether its name carries the first digits of one, as torch.hub's do: name-6726825d.pth.
+
+    Raises WeightsError where those are others.
+    """
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    carried = re.search(r"-([0-9a-f]{8,64})\.\w+$", path.name)
+    if carried and not digest.startswith(carried[1]):
+        raise WeightsError(
+            f"{path}: found content of SHA-256 {digest[: len(carried[1])]}, expected {carried[1]} as the name says; "
+            "remove the damaged file and fetch it again, or rename it if it is meant to be another one"
+        )
+    return digest, carried is not None
 
 
 class Coloured(nn.Module):

@@ -143,6 +143,41 @@ def test_an_altered_file_is_an_error_with_its_name(weights: Path, tmp_path):
         checked(path)
 
 
+def named_by_digest(path: Path, zipped: bool) -> Path:
+    """A file of weights, its name that of the published one with its own first digits."""
+    torch.save({"layer.weight": torch.arange(3.0)}, path, _use_new_zipfile_serialization=zipped)
+    return path.rename(path.with_name(f"weights-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}.pth"))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_file_is_what_the_digits_in_its_name_say(tmp_path, zipped: bool):
+    path = named_by_digest(tmp_path / "any.pth", zipped)
+    content = bytearray(path.read_bytes())
+    assert checked(path) == hashlib.sha256(content).hexdigest()
+    content[content.index(torch.arange(3.0).numpy().tobytes())] ^= 1
+    path.write_bytes(content)
+    found = hashlib.sha256(content).hexdigest()[:8]
+    said = f"{re.escape(str(path))}: found content of SHA-256 {found}, expected {path.stem[-8:]} .*; remove .*rename"
+    with pytest.raises(WeightsError, match=said):
+        checked(path)
+
+
+def test_other_weights_under_the_published_name_are_refused(weights: Path, tmp_path, monkeypatch):
+    path = tmp_path / "hub" / "checkpoints" / FILE
+    path.parent.mkdir(parents=True)
+    path.write_bytes(weights.read_bytes())
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for metric in (FID(NAME), FID(NAME, str(path))):
+        with pytest.raises(WeightsError, match=f"{re.escape(str(path))}: found content .* expected 6726825d"):
+            metric.prepare(Digits())
+
+
+def test_a_file_without_any_checksum_is_refused(tmp_path):
+    path = named_by_digest(tmp_path / "any.pth", zipped=False).rename(tmp_path / "mine.pth")
+    with pytest.raises(WeightsError, match=r"mine.pth: found the format of torch before 1.6.*rename.*torch.save"):
+        checked(path)
+
+
 class Trap:
     """Unpickled, it would leave a file behind."""
 
