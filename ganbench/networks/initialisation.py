@@ -47,5 +47,5 @@ def with_convolution(module: nn.Module, way: str) -> nn.Module:
     for layer in module.modules():
         # known by the attribute: networks/conv.py, imported here, would be code of networks without convolutions too
         if getattr(layer, "way", None) in WAYS:
-            layer.way = way
+            setattr(layer, "way", way)  # noqa: B010  torch declares attributes of modules as tensors
     return module

@@ -96,10 +96,10 @@ def test_an_error_in_measuring_fails_its_replica_alone(tmp_path: Path, monkeypat
 def test_an_error_in_fitting_a_baseline_fails_its_replica_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     measure = worker.measure_baseline
 
-    def failing(cell: Cell, seed: int) -> Any:
+    def failing(cell: Cell, seed: int, device: str) -> Any:
         if seed == FAILS:
             raise RuntimeError("no fit")
-        return measure(cell, seed)
+        return measure(cell, seed, device)
 
     monkeypatch.setattr(worker, "measure_baseline", failing)
     assert [o.status for o in outcomes(job(tmp_path, "trivial"))] == ["completed", "failed", "completed"]

@@ -110,7 +110,7 @@ def test_labels_at_random_are_memorised_in_training_and_guessed_in_the_held_out_
     labels = streams.generator(1, "test.labels").integers(0, 2, 500)
     network, accuracy = trained_network(images, labels, 2)
     training, _ = split(images)
-    assert _accuracy(network, images[training], labels[training]) > 0.95
+    assert _accuracy(network, images[training], labels[training]) > 0.9
     assert abs(accuracy - 0.5) < 0.25
 
 
