@@ -70,7 +70,7 @@ def test_compiled_a_convolutional_replica_alone_is_the_one_among_others():
 
 @pytest.mark.xdist_group("compiled")
 def test_compiled_a_gradient_penalty_descends_through_torch_s_convolutions():
-    settings = {"network": Conv(width=2), "convolution": "torch", "target": Middles()}
+    settings: dict[str, Any] = {"network": Conv(width=2), "convolution": "torch", "target": Middles()}
     eager, fast = (ensemble([3], WassersteinGP(d_steps=1), compiled=c, **settings) for c in (False, True))
     assert 0 < apart(movement(fast, "D"), movement(eager, "D")) < 1e-5
 
