@@ -62,8 +62,8 @@ NAMED_SETS = {
 }
 """Target -> the set of images from outside that it needs."""
 
-REQUIRE = Registry("set of images", dict.fromkeys(NAMED_SETS.values(), "ganbench.targets.online:require"))
-"""What says, without torch and before anything else, that a set is neither here nor to be fetched."""
+REQUIRE = "ganbench.targets.online:require"
+"""What says, without torch and before anything else, that such a set is neither here nor to be fetched."""
 
 NETWORKS = Registry(
     "network",

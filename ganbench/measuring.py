@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from ganbench.execution.remeasure import Kept
 
+EXECUTED = ("width", "threads", "compiled", "lift", "precision", "convolution")
+"""What a replica's execution must say for its generator to be run again as it was."""
+
 SPENT = ("iteration", "generator_steps", "gradient_steps", "real_samples", "seconds")
 
 
@@ -57,6 +60,11 @@ def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
         raise store.StoreError(folder, "no stored replica here", "give a folder that `ganbench run` has written")
     for replica_id in (name for name, status in statuses.items() if status == "completed"):
         result = store.read(store.result_path(folder, replica_id))
+        lacking = [key for key in EXECUTED if key not in result.definition["execution"]]
+        if lacking:
+            why = f"an older version stored it, without {', '.join(lacking)}"
+            unknown[replica_id] = f"{result.definition['label']} cannot be rebuilt by this version: {why}"
+            continue
         try:
             cell = Cell.from_definition(result.definition["cell"], target_label=result.definition["target_label"])
         except (KeyError, ValueError) as error:

@@ -64,6 +64,24 @@ def test_a_later_measurement_joins_its_replica_and_is_marked(tmp_path: Path, par
     assert len(frame) == 3
 
 
+def test_a_later_measurement_goes_with_its_replica_s_own_file(tmp_path: Path):
+    for seed in range(2):
+        path = store.write(tmp_path, result(seed))
+        store.write_measurements(tmp_path, replica_id(seed), "sliced_w1", [ROW])
+    path.unlink()
+    frame = store.load_results(tmp_path)
+    assert set(frame.seed) == {0}
+    assert frame.measured_later.sum() == 1
+
+
+def test_later_measurements_alone_are_no_results(tmp_path: Path):
+    path = store.write(tmp_path, result())
+    store.write_measurements(tmp_path, replica_id(0), "sliced_w1", [ROW])
+    path.unlink()
+    with pytest.raises(StoreError, match="no stored replica here"):
+        store.load_results(tmp_path)
+
+
 def test_a_later_measurement_leaves_the_replica_as_it_was(tmp_path: Path):
     path = store.write(tmp_path, result())
     before = path.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -130,3 +131,14 @@ def test_a_folder_whose_replicas_all_diverged_has_nothing_to_measure(folder: Pat
     store.write(folder, store.ReplicaResult(result.definition, "diverged", result.rows, result.info, result.arrays))
     with pytest.raises(ValueError, match="found no completed replica, so there is nothing to measure"):
         evaluate(folder, "w1")
+
+
+def test_a_replica_whose_execution_an_older_version_wrote_is_named_and_all_others_are_measured(folder: Path) -> None:
+    first = min(folder.glob("*.parquet"))
+    result = store.read(first)
+    first.unlink()
+    older = {k: v for k, v in result.definition["execution"].items() if k not in ("lift", "convolution")}
+    store.write(folder, dataclasses.replace(result, definition={**result.definition, "execution": older}))
+    with pytest.raises(ValueError, match=f"{first.stem}: .* an older version stored it, without lift, convolution"):
+        evaluate(folder, "w1", samples=40)
+    assert store.load_results(folder).measured_later.sum() == 23

@@ -109,6 +109,7 @@ def _rank_target(results: pd.DataFrame, rank_by: str) -> pd.DataFrame:
         for name in metrics:
             found = medians.get((cell_id, name), NOTHING)
             row |= {name: found["value"], f"{name}_floor": found["floor"]}
+            row |= {f"{name}_n": _samples(final[final.metric == name], cell_id)}
             row |= {f"{name}_{key}": found[key] for key in BESIDE if _has(final[final.metric == name], key)}
         rows.append(row)
     table = pd.DataFrame(rows)

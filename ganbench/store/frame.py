@@ -29,17 +29,20 @@ def load_results(path: Path | str) -> pd.DataFrame:
 
     Columns are IDENTITY, CURVES (the fields of store.Row), EXECUTION, INFO, PROTOCOL and RECORD. A replica without
     rows, failed or diverged before its first evaluation, has one row with metric None and value NaN. Values measured
-    after training have measured_later True. Raises StoreError where there are no results, or one is corrupt or of a
-    newer schema.
+    after training have measured_later True; without their replica's own file they are left out. Raises StoreError where
+    there are no results, or one is corrupt or of a newer schema.
     """
     path = Path(path)
     folders = [path, *sorted(child for child in path.glob("*") if child.is_dir())]
     files = [file for folder in folders for file in (*result_files(folder), *result_files(folder / "measured"))]
     # the folder `measured` is a child of a suite's folder and has been listed with its parent
     files = list(dict.fromkeys(files))
-    if not files:
-        raise StoreError(path, "no stored replica here", "give a folder that `ganbench run` has written")
     results = [open_result(file) for file in files]
+    # a replica whose own file was moved away is gone, though a later measurement of it may have stayed
+    there = {result.replica_id for result in results if result.measured is None}
+    results = [result for result in results if result.replica_id in there]
+    if not results:
+        raise StoreError(path, "no stored replica here", "give a folder that `ganbench run` has written")
     tables = [_rows(result) for result in results]
     curves = pa.concat_tables(tables).to_pandas()
     replicas = pd.DataFrame([_describe(result) for result in results])

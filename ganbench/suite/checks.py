@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ganbench import catalogue
+from ganbench.registry import Registry
 from ganbench.suite.cells import Evaluation, Part
 from ganbench.suite.document import Keys, Problem
 from ganbench.suite.spec import Spec
@@ -70,6 +71,6 @@ def missing(targets: Sequence[Spec]) -> Iterator[Problem]:
             if split not in ("", "train", "test", "all") or type(resolution) is not int:
                 continue  # a mistake that building the target tells
             try:
-                catalogue.REQUIRE.load(name)(name, split, resolution)
+                Registry("set of images", {name: catalogue.REQUIRE}).load(name)(name, split, resolution)
             except ValueError as error:
                 yield Problem(("targets", index), f"data: {error}")

@@ -125,6 +125,7 @@ def test_the_csv_names_instrument_and_sample_size_beside_each_value(study: Study
     (line,) = csv.DictReader(io.StringIO(to_csv(load_results(study.folder))))
     assert line["instrument"] == line["fid_instrument"] == CLASSIFIER["instrument"]
     assert (float(line["n"]), float(line["floor"]), float(line["spread"])) == (1000, 0.06, 0.0012)
+    assert float(line["fid_n"]) == 1000
 
 
 def test_a_flagged_value_is_shown_with_its_mark_and_has_no_rank(study: Study):

@@ -122,6 +122,15 @@ def test_a_cell_whose_arrays_were_left_behind_has_no_picture_and_the_others_do(s
     assert set(draw(study)) == {*(f"ring8-minimax-minima-{w}.png" for w in ("median", "worst")), "ring8-overview.png"}
 
 
+def test_a_replica_that_was_moved_away_is_in_no_picture_though_it_was_measured_later(study: Study):
+    for seed in range(2):
+        add(study, "em", seed, 0.1 + seed, 1.0 - 2 * seed)
+        study.measure_later(seed, "kid", 0.2, n=5000)
+    for file in study.folder.glob(f"{2:016x}.*"):
+        file.unlink()
+    assert (tiles(draw(study)["ring8-em-em-worst.png"], 2)[1] == 255).all()
+
+
 def test_altered_arrays_are_refused_with_their_name(study: Study):
     add(study, "em", 0, 0.1)
     arrays = study.folder / f"{1:016x}.safetensors"
