@@ -29,8 +29,8 @@ def load_results(path: Path | str) -> pd.DataFrame:
 
     Columns are IDENTITY, CURVES (the fields of store.Row), EXECUTION, INFO, PROTOCOL and RECORD. A replica without
     rows, failed or diverged before its first evaluation, has one row with metric None and value NaN. Values measured
-    after training have measured_later True; without their replica's own file they are left out. Raises StoreError where
-    there are no results, or one is corrupt or of a newer schema.
+    after training have measured_later True; without their replica's own file they are left out. Raises StoreError
+    where there are no results, or one is corrupt or of a newer schema.
     """
     path = Path(path)
     folders = [path, *sorted(child for child in path.glob("*") if child.is_dir())]
