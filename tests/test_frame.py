@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from stored import ROW, failed, replica_id, result
 
@@ -28,8 +29,19 @@ def test_the_table_has_the_promised_columns(tmp_path: Path):
     store.write(tmp_path, result())
     promised = "suite target objective label seed replica_id cell_id status iteration generator_steps gradient_steps"
     promised += " real_samples seconds metric value unit direction floor n final instrument spread flag device width"
-    promised += " compiled iteration_s"
+    promised += " compiled lift convolution iteration_s"
     assert set(promised.split()) <= set(store.load_results(tmp_path).columns)
+
+
+def test_how_an_ensemble_ran_is_told_and_of_older_files_none(tmp_path: Path):
+    definition = result(1).definition
+    execution = {**definition["execution"], "lift": "loop", "convolution": "torch"}
+    store.write(tmp_path, result(0))
+    store.write(tmp_path, result(1, definition={**definition, "execution": execution}))
+    older, newer = store.load_results(tmp_path).drop_duplicates("seed")[["lift", "convolution"]].itertuples(index=False)
+    assert tuple(newer) == ("loop", "torch")
+    assert pd.isna(older.lift)
+    assert pd.isna(older.convolution)
 
 
 def test_a_replica_that_failed_before_its_first_evaluation_still_appears(tmp_path: Path):

@@ -5,6 +5,7 @@ A grid has the stored iterations from top to bottom and the same latents in each
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import re
@@ -76,7 +77,9 @@ def _write_target(results: pd.DataFrame, rows: pd.DataFrame, files: Mapping[str,
                 finals[label] = snapshots[max(snapshots)]
     if finals:
         place = files[results.replica_id.iloc[0]].parent / "pictures"
-        written.append(_write(place / f"{_safe(target, 40)}-overview.png", grid(list(finals.items()))))
+        # two long labels, say two paths, may begin alike
+        name = f"{_safe(target, 40)}-overview-{hashlib.sha256(target.encode()).hexdigest()[:6]}.png"
+        written.append(_write(place / name, grid(list(finals.items()))))
     return written
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -29,10 +30,10 @@ def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = 
     """Prints one table for each target, then what the numbers mean, from the table of `load_results`."""
     ranked, newest = rank(results, rank_by), latest(results)
     for suite, of_suite in ranked.groupby("suite", sort=True):
-        own = newest[newest.suite == suite]
+        own, short = newest[newest.suite == suite], _short(of_suite.target.unique())
         for target, rows in of_suite.groupby("target", sort=True):
             console.print()
-            console.print(Text(_title(own[own.target == target], rows), style="bold"))
+            console.print(Text(_title(own[own.target == target], rows, short[target]), style="bold"))
             console.print()
             console.print(_terminal_table(own[own.target == target], rows, console.width))
         console.print()
@@ -45,12 +46,12 @@ def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
     ranked, newest = rank(results, rank_by), latest(results)
     parts = []
     for suite, of_suite in ranked.groupby("suite", sort=True):
-        own = newest[newest.suite == suite]
+        own, short = newest[newest.suite == suite], _short(of_suite.target.unique())
         for target, rows in of_suite.groupby("target", sort=True):
             columns = table_columns(own[own.target == target], rows)
             lines = [_escaped(c.heading for c in columns), ["---"] * len(columns), _escaped(_floors(columns))]
             lines += [_escaped(cells) for cells in zip(*(c.cells for c in columns), strict=True)]
-            parts.append(f"## {_markdown(_title(own[own.target == target], rows))}\n")
+            parts.append(f"## {_markdown(_title(own[own.target == target], rows, short[target]))}\n")
             parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
         parts += [f"- {_markdown(sentence)}" for sentence in _sentences(own, of_suite)]
         parts.append("")
@@ -109,17 +110,24 @@ def _floors(columns: list[Column]) -> list[str]:
     return ["floor" if column.heading == "objective" else column.floor for column in columns]
 
 
-def _title(results: pd.DataFrame, rows: pd.DataFrame) -> str:
+def _title(results: pd.DataFrame, rows: pd.DataFrame, label: str) -> str:
     rank_by = rows.rank_by.iloc[0]
     final = final_values(results)
     ranked = final[final.metric == rank_by]
-    target = inert(f"{results.suite.iloc[0]} · {results.target.iloc[0]}")
+    target = inert(f"{results.suite.iloc[0]} · {label}")
     if ranked.empty:
         return f"{target} · {inert(rank_by)} was not measured"
     samples = ", ".join(f"{n:,}" for n in sorted(ranked.n.unique()))
     unit = f" in {inert(ranked.unit.iloc[0])}" if ranked.unit.iloc[0] else ""
     seeds = f"{rows.seeds.iloc[0]} seed{'' if rows.seeds.iloc[0] == 1 else 's'}"
     return f"{target} · {inert(rank_by)}{unit} · {seeds} · {samples} samples at the end"
+
+
+def _short(labels: Iterable[str]) -> dict[str, str]:
+    """Targets' labels -> without the folders of a path in them, where that still tells them apart."""
+    short = {label: re.sub(r"=/[^,\]]*/", "=…/", label) for label in labels}
+    shown = list(short.values())
+    return {label: text if shown.count(text) == 1 else label for label, text in short.items()}
 
 
 def _sentences(results: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:

@@ -115,10 +115,13 @@ def rule_sentences(ranked: pd.DataFrame) -> list[str]:
 
 
 def speed_sentence(results: pd.DataFrame) -> str:
-    """Where the speeds were measured: device, precision, ensemble width, threads, compiled or eager."""
+    """Where the speeds were measured: device, precision, ensemble width and lift, threads, compiled or eager."""
     timed = results[results.iteration_s.notna()]
-    settings = timed[["device", "precision", "width", "threads", "compiled"]].drop_duplicates().to_dict("records")
-    places = "; ".join(filter(None, map(_place, settings)))
+    settings = (
+        timed[["device", "precision", "width", "lift", "threads", "compiled"]].drop_duplicates().to_dict("records")
+    )
+    # each once: older files do not say their lift, which was "vmap"
+    places = "; ".join(filter(None, dict.fromkeys(map(_place, settings))))
     return f"ms: per iteration and replica, without compilation and evaluation ({places})." if places else ""
 
 
@@ -126,7 +129,8 @@ def _place(setting: dict[Hashable, Any]) -> str:
     known = {key: value for key, value in setting.items() if pd.notna(value)}
     parts = [inert(str(known[key])) for key in ("device", "precision") if key in known]
     if "width" in known:
-        parts.append(f"{known['width']:.0f} replicas at once")
+        together = "replicas, one after another" if known.get("lift") == "loop" else "replicas at once"
+        parts.append(f"{known['width']:.0f} {together}")
     if "threads" in known:
         parts.append(f"{known['threads']:.0f} thread{'' if known['threads'] == 1 else 's'}")
     if "compiled" in known:

@@ -18,7 +18,7 @@ BASELINES = frozenset((*catalogue.BASELINES.names(), "vae"))
 
 IDENTITY = ("suite", "target", "objective", "label", "seed", "replica_id", "cell_id", "status")
 CURVES = tuple(Row.__annotations__)
-EXECUTION = ("device", "width", "compiled", "threads", "precision")
+EXECUTION = ("device", "width", "compiled", "threads", "precision", "lift", "convolution")
 INFO = ("iteration_s", "samples_per_s", "compile_s", "evaluation_s", "peak_memory_mb", "diverged_at", "error", "notes")
 PROTOCOL = ("baseline", "budget_currency", "budget_amount", "rank_by", "quality_metric", "quality_target")
 RECORD = ("execution", "written_s", "measured_later")

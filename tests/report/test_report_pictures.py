@@ -22,6 +22,10 @@ def study(tmp_path: Path) -> Study:
     return Study(tmp_path / "tiny")
 
 
+OVERVIEW = "ring8-overview-f704da.png"
+"""Its last six digits are the first of the SHA-256 of "ring8"."""
+
+
 def flat_images(level: float, n: int = 16, shape: tuple[int, int, int] = (1, 8, 8)) -> np.ndarray:
     """Images of one level each."""
     return np.full((n, *shape), level, dtype=np.float32)
@@ -51,7 +55,7 @@ def test_each_cell_has_a_picture_of_its_median_and_worst_replica_and_each_target
         add(study, "oracle", seed, 0.01)
     assert set(draw(study)) == {
         *(f"ring8-{label}-{label[:6]}-{which}.png" for label in ("em", "oracle") for which in ("median", "worst")),
-        "ring8-overview.png",
+        OVERVIEW,
     }
     assert {path.parent for path in draw(study).values()} == {study.folder / "pictures"}
 
@@ -76,7 +80,7 @@ def test_the_overview_has_a_row_of_final_samples_of_each_median_best_first(study
     for seed in range(3):
         add(study, "minimax", seed, 0.5, 1.0)
         add(study, "em", seed, 0.1 * seed, 0.5 if seed == 1 else -1.0)
-    assert (tiles(draw(study)["ring8-overview.png"], 2) == np.array([[191], [255]])).all()
+    assert (tiles(draw(study)[OVERVIEW], 2) == np.array([[191], [255]])).all()
 
 
 @pytest.mark.parametrize(
@@ -109,6 +113,13 @@ def test_where_more_is_better_the_worst_has_least(study: Study):
     assert (tiles(draw(study)["ring8-em-em-worst.png"], 2)[1] == 0).all()
 
 
+def test_targets_whose_long_labels_begin_alike_have_an_overview_each(study: Study):
+    for name in ("x", "y"):
+        target = f"images[path=/a/long/way/to/the/images/of/a/person/{name}.npz]"
+        add(study, "em", 0, 0.1, target_label=target, cell_id=f"{name}-cell")
+    assert sum("overview" in name for name in draw(study)) == 2
+
+
 def test_points_have_no_picture(study: Study):
     study.add("em", 0, {"w1": 0.1}, arrays={"snapshot/10": np.zeros((500, 2), dtype=np.float32)})
     assert draw(study) == {}
@@ -119,7 +130,7 @@ def test_a_cell_whose_arrays_were_left_behind_has_no_picture_and_the_others_do(s
     add(study, "em", 0, 0.1)
     add(study, "minimax", 0, 0.2)
     (study.folder / f"{1:016x}.safetensors").unlink()
-    assert set(draw(study)) == {*(f"ring8-minimax-minima-{w}.png" for w in ("median", "worst")), "ring8-overview.png"}
+    assert set(draw(study)) == {*(f"ring8-minimax-minima-{w}.png" for w in ("median", "worst")), OVERVIEW}
 
 
 def test_a_replica_that_was_moved_away_is_in_no_picture_though_it_was_measured_later(study: Study):

@@ -31,6 +31,22 @@ def test_objectives_are_ranked_and_baselines_stand_among_them_without_a_rank(stu
     assert pd.isna(ranked["rank"]["trivial"])
 
 
+@pytest.mark.parametrize(
+    ("paths", "titles"),
+    [
+        (["/home/a/x.npz", "/home/a/y.npz"], ["images[path=…/x.npz]", "images[path=…/y.npz]"]),
+        (["/home/a/x.npz", "/home/b/x.npz"], ["images[path=/home/a/x.npz]", "images[path=/home/b/x.npz]"]),
+    ],
+)
+def test_a_title_leaves_out_a_path_s_folders_where_the_file_s_name_tells_it(
+    study: Study, paths: list[str], titles: list[str]
+):
+    for path in paths:
+        study.add("em", 0, {"w1": 0.2}, target_label=f"images[path={path}]", cell_id=path)
+    for title in titles:
+        assert f"tiny · {title} · w1" in study.printed()
+
+
 def test_the_value_is_the_interquartile_mean_of_the_final_values(study: Study):
     three_objectives(study)
     assert study.ranked().value["em"] == pytest.approx(0.2 + (2 + 3 + 4 + 5) / 400)

@@ -7,10 +7,13 @@ import io
 from pathlib import Path
 
 import pytest
+from small_runs import TEXT
 from studies import Study
 
+from ganbench.planning import narrowed_note, plan_replicas
 from ganbench.report.tables import to_csv
 from ganbench.store import load_results
+from ganbench.suite import parse_suite, resolve
 
 
 @pytest.fixture
@@ -21,6 +24,13 @@ def study(tmp_path: Path) -> Study:
 def said(study: Study) -> str:
     """What is printed, on one line."""
     return " ".join(study.printed().split())
+
+
+def at_width_4() -> str:
+    """What a replica notes that was to be one of 8 in an ensemble and had room for 4."""
+    suite = parse_suite(TEXT)
+    replica, *_ = plan_replicas(suite, resolve(suite), {**suite.execution.on("cpu"), "width": 4})
+    return narrowed_note(replica, 8)
 
 
 def lines(study: Study) -> dict[str, dict[str, str]]:
@@ -43,12 +53,12 @@ def test_different_numbers_of_components_are_counted(study: Study):
 
 def test_a_width_that_memory_did_not_allow_is_told_of_an_objective_that_trains(study: Study):
     for seed in range(2):
-        study.add("em", seed, {"w1": 0.2}, notes="out of memory at width 8: trained at width 4")
-    assert "ring8: em: out of memory at width 8: trained at width 4 (all seeds)." in said(study)
+        study.add("em", seed, {"w1": 0.2}, notes=at_width_4())
+    assert f"ring8: em: {at_width_4()} (all seeds)." in said(study)
 
 
 def test_a_note_of_some_seeds_is_not_told_of_all(study: Study):
-    study.add("em", 0, {"w1": 0.2}, notes="out of memory at width 8: trained at width 4")
+    study.add("em", 0, {"w1": 0.2}, notes=at_width_4())
     study.add("em", 1, {"w1": 0.2})
     assert "trained at width 4 (1 seed)." in said(study)
 
@@ -69,6 +79,20 @@ def test_the_csv_says_of_what_trains_what_it_may_spend_and_how_that_is_charged(s
 def test_an_e_step_that_no_budget_charges_is_told(study: Study, label: str, currency: str, told: bool):
     study.add(label, 0, {"w1": 0.2}, budget={"currency": currency, "amount": 60})
     assert ("E-steps take no gradient step and are not charged" in said(study)) == told
+
+
+@pytest.mark.parametrize(
+    ("lift", "told"), [({"lift": "loop"}, "8 replicas, one after another"), ({"lift": "vmap"}, "8 replicas at once")]
+)
+def test_the_speeds_say_whether_replicas_ran_at_once(study: Study, lift: dict[str, str], told: str):
+    study.add("em", 0, {"w1": 0.2}, execution={"device": "cpu", "width": 8, **lift})
+    assert f"without compilation and evaluation (cpu, {told})." in said(study)
+
+
+def test_speeds_of_one_setting_that_older_files_tell_in_part_are_told_once(study: Study):
+    for seed, lift in enumerate(({}, {"lift": "vmap"})):
+        study.add("em", seed, {"w1": 0.2}, execution={"device": "cpu", "width": 8, **lift})
+    assert said(study).count("8 replicas at once") == 1
 
 
 def test_real_samples_are_charged_to_the_generator_steps_that_see_them(study: Study):
