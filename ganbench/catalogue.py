@@ -24,6 +24,19 @@ OBJECTIVES = Registry(
     },
 )
 
+REGULARISERS = Registry(
+    "regulariser",
+    {
+        "r1": "ganbench.objectives.regularisers:R1",
+        "r2": "ganbench.objectives.regularisers:R2",
+        "gp": "ganbench.objectives.regularisers:GradientPenalty",
+        "clip": "ganbench.objectives.regularisers:WeightClipping",
+        "sn": "ganbench.objectives.regularisers:SpectralNorm",
+        "instance-noise": "ganbench.objectives.regularisers:InstanceNoise",
+        "consensus": "ganbench.objectives.regularisers:Consensus",
+    },
+)
+
 BASELINES = Registry(
     "baseline",
     {

@@ -33,7 +33,7 @@ def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = 
         own, short = newest[newest.suite == suite], _short(of_suite.target.unique())
         for target, rows in of_suite.groupby("target", sort=True):
             console.print()
-            console.print(Text(_title(own[own.target == target], rows, short[target]), style="bold"))
+            console.print(Text(_title(own[own.target == target], rows, short[str(target)]), style="bold"))
             console.print()
             console.print(_terminal_table(own[own.target == target], rows, console.width))
         console.print()
@@ -51,7 +51,7 @@ def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
             columns = table_columns(own[own.target == target], rows)
             lines = [_escaped(c.heading for c in columns), ["---"] * len(columns), _escaped(_floors(columns))]
             lines += [_escaped(cells) for cells in zip(*(c.cells for c in columns), strict=True)]
-            parts.append(f"## {_markdown(_title(own[own.target == target], rows, short[target]))}\n")
+            parts.append(f"## {_markdown(_title(own[own.target == target], rows, short[str(target)]))}\n")
             parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
         parts += [f"- {_markdown(sentence)}" for sentence in _sentences(own, of_suite)]
         parts.append("")

@@ -25,8 +25,8 @@ class Draws:
         self.target = target.to(device)
         self.device = device
         d = math.prod(target.shape)
-        sizes = {"z": (latent,), "z2": (latent,), "u": (), "noise": (d,)}
-        self.shapes = {name: (batch, *sizes[name]) for name in ("z", *sorted(extra))}
+        sizes = {"z": (latent,), "z2": (latent,), "u": ()}
+        self.shapes = {name: (batch, *sizes.get(name, (d,))) for name in ("z", *sorted(extra))}
         self.batch = batch
         self._number = -1
         self._block: dict[str, Tensor] = {}
@@ -45,7 +45,7 @@ class Draws:
         for name, shape in self.shapes.items():
             law = streams.uniform if name == "u" else streams.normal
             values = self._stream(name, block, shape, law)
-            fields[name] = values.reshape(*values.shape[:3], *self.target.shape) if name == "noise" else values
+            fields[name] = values.reshape(*values.shape[:3], *self.target.shape) if name.startswith("noise") else values
         return fields
 
     def _stream(self, name: str, block: int, shape: tuple[int, ...], law) -> Tensor:

@@ -26,9 +26,10 @@ from ganbench.objectives.contract import (
     Batch,
     Objective,
     Player,
+    Regulariser,
     penalised_d_loss,
     penalised_g_loss,
-    reparametrised,
+    seen,
 )
 from ganbench.training.compilation import compiled
 from ganbench.training.device import in_bfloat16
@@ -44,7 +45,7 @@ State = dict[str, Any]
 class Game:
     """What all replicas of an ensemble have in common; two equal games share one compiled code.
 
-    The swept numbers of objective and optimiser are set to their defaults: each replica brings its own.
+    The swept numbers of objective, regularisers and optimiser are set to their defaults: each replica brings its own.
     """
 
     objective: Objective
@@ -58,11 +59,13 @@ class Game:
     compiled: bool
     device: str
     lift: str = "vmap"  # all replicas in one call, or "loop": one call for each
-    precision: str = "fp32"
+    precision: str = "fp32"  # or "fp64", for checks against theory
     convolution: str = "products"  # or "torch": how the layers of networks/conv.py compute
+    regularisers: tuple[Regulariser, ...] = ()  # beyond the objective's own
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "objective", _unswept(self.objective))
+        object.__setattr__(self, "regularisers", tuple(_unswept(r) for r in self.regularisers))
         object.__setattr__(self, "optimiser", _unswept(self.optimiser))
 
     def generator(self) -> nn.Module:
@@ -70,12 +73,26 @@ class Game:
         return self._computing(self.network.generator(self.latent, self.shape))
 
     def critic(self) -> nn.Module:
-        """A new critic, which computes in the game's way and precision."""
-        return self._computing(self.network.critic(self.shape, self.objective.critic_outputs(self.latent)))
+        """A new critic, which computes in the game's way and precision; the identity where the game has none."""
+        if "D" not in self.objective.players:
+            return nn.Identity()
+        m = self.objective.packing
+        shape = (m * self.shape[0], *self.shape[1:])
+        return self._computing(self.network.critic(shape, self.objective.critic_outputs(m * self.latent)))
 
     def _computing(self, module: nn.Module) -> nn.Module:
         module = with_convolution(module, self.convolution)
         return in_bfloat16(module, self.device) if self.precision == "bf16" else module
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of parameters, optimiser states and batches."""
+        return torch.float64 if self.precision == "fp64" else torch.float32
+
+    def playing(self, swept: dict[str, Any]) -> Objective:
+        """The objective of one replica with its numbers, its target and its regularisers."""
+        added = tuple(r.with_swept(s) for r, s in zip(self.regularisers, swept["regularisers"], strict=True))
+        return self.objective.bind(self.target).with_swept(swept["objective"]).with_added(added)
 
     def initial_state(self, seeds: list[int]) -> State:
         """Weights by seed and empty optimiser states, stacked over R on the device."""
@@ -84,36 +101,47 @@ class Game:
         )
         optimiser_state = vmap(self.optimiser.initial_state)
         width = len(seeds)
+        averaged = {"averaged_G": {k: p.clone() for k, p in G.items()}} if self.optimiser.ema else {}
         return {
             "D": D,
             "G": G,
-            "optimiser_D": optimiser_state(D),
+            "optimiser_D": optimiser_state(D) if D else {},
             "optimiser_G": optimiser_state(G),
             "alive": torch.ones(width, dtype=torch.bool, device=self.device),
             "diverged_at": torch.full((width,), -1.0, device=self.device),
+            **averaged,
         }
 
     def _stack(self, module: nn.Module, seeds: list[int], player: str) -> dict[str, Tensor]:
         each = [initial_params(module, seed, player) for seed in seeds]
-        return {k: torch.from_numpy(np.stack([params[k] for params in each])).to(self.device) for k in each[0]}
+        stacked = {k: torch.from_numpy(np.stack([params[k] for params in each])) for k in each[0]}
+        return {k: p.to(self.device, self.dtype) for k, p in stacked.items()}
 
-    def swept(self, objectives: list[Objective], optimisers: list[Optimiser]) -> dict[str, dict[str, Tensor]]:
+    def swept(
+        self,
+        objectives: list[Objective],
+        optimisers: list[Optimiser],
+        regularisers: list[tuple[Regulariser, ...]],
+    ) -> dict[str, Any]:
         """The numbers that may differ between replicas, each a tensor of shape (R,)."""
         return {
             "objective": self._swept(objectives),
             "optimiser": self._swept(optimisers),
+            "regularisers": [self._swept(list(each)) for each in zip(*regularisers, strict=True)],
         }
 
     def _swept(self, owners: list[Any]) -> dict[str, Tensor]:
         names = swept_fields(type(owners[0]))
         return {
-            name: torch.tensor([getattr(owner, name) for owner in owners], dtype=torch.float32, device=self.device)
+            name: torch.tensor([getattr(owner, name) for owner in owners], dtype=self.dtype, device=self.device)
             for name in names
         }
 
 
 def _unswept(owner: Any) -> Any:
-    """The same objective or optimiser with its swept numbers at their defaults."""
+    """The same objective, regulariser or optimiser with its swept numbers at their defaults."""
+    if not dataclasses.is_dataclass(owner) or isinstance(owner, type):
+        return owner
     numbers = {f.name: f.default for f in dataclasses.fields(owner) if f.name in swept_fields(type(owner))}
     return dataclasses.replace(owner, **numbers)
 
@@ -126,24 +154,47 @@ def one_step(game: Game, step: str) -> Callable[[State, dict[str, Any], dict[str
     """
     generator, critic = game.generator().to("meta"), game.critic().to("meta")
 
+    m = game.objective.packing
+
     def run(state: State, swept: dict[str, Any], fields: dict[str, Tensor]) -> State:
-        objective = game.objective.bind(game.target).with_swept(swept["objective"])
+        objective = game.playing(swept)
         optimiser = game.optimiser.with_swept(swept["optimiser"])
-        b = Batch(**fields)
-        G, D = Player(generator, state["G"]), Player(critic, state["D"])
+        b = Batch.of(fields, m)
+
+        def losses(D: Player, G: Player) -> dict[str, Any]:
+            found = {}
+            if "D" in step:
+                loss = grad_and_value(lambda p: penalised_d_loss(objective, G, D.with_params(p), b))
+                found["D"] = loss(D.params)
+            if "G" in step:
+                loss = grad_and_value(lambda p: penalised_g_loss(objective, G.with_params(p), D, b))
+                found["G"] = loss(G.params)
+            return found
+
+        def projected(params: dict[str, Tensor]) -> dict[str, Tensor]:
+            D = Player(critic, params)
+            for regulariser in objective.all_regularisers():
+                D = regulariser.project(D)
+            return D.params
+
         new, checked = dict(state), []
-        if "D" in step:
-            grads, loss = grad_and_value(lambda p: penalised_d_loss(objective, G, D.with_params(p), b))(D.params)
-            params, new["optimiser_D"] = optimiser.step("D", D.params, grads, state["optimiser_D"])
-            projected = D.with_params(params)
-            for regulariser in objective.regularisers():
-                projected = regulariser.project(projected)
-            new["D"] = projected.params
-            checked += [loss, *params.values(), *pytree.tree_leaves(new["optimiser_D"])]
-        if "G" in step:
-            grads, loss = grad_and_value(lambda p: penalised_g_loss(objective, G.with_params(p), D, b))(G.params)
-            new["G"], new["optimiser_G"] = optimiser.step("G", G.params, grads, state["optimiser_G"])
-            checked += [loss, *new["G"].values(), *pytree.tree_leaves(new["optimiser_G"])]
+        found = losses(Player(critic, state["D"]), Player(generator, state["G"], m))
+        if optimiser.extrapolates:
+            ahead = {"D": state["D"], "G": state["G"]}
+            for player, (grads, loss) in found.items():
+                moved = optimiser.extrapolate(player, state[player], grads, new[f"optimiser_{player}"])
+                ahead[player], new[f"optimiser_{player}"] = moved
+                checked += [loss, *ahead[player].values()]
+            ahead["D"] = projected(ahead["D"]) if "D" in found else ahead["D"]
+            found = losses(Player(critic, ahead["D"]), Player(generator, ahead["G"], m))
+        for player, (grads, loss) in found.items():
+            params, moments = optimiser.step(player, state[player], grads, new[f"optimiser_{player}"])
+            new[f"optimiser_{player}"] = moments
+            new[player] = projected(params) if player == "D" else params
+            checked += [loss, *params.values(), *pytree.tree_leaves(moments)]
+        if "G" in step and optimiser.ema:
+            old = state["averaged_G"]
+            new["averaged_G"] = {k: optimiser.ema * old[k] + (1 - optimiser.ema) * p for k, p in new["G"].items()}
         # 0 * v is 0 where v is finite and NaN elsewhere, so one sum tells of all of them
         finite = sum((0 * v).sum() for v in checked) == 0
         keep = state["alive"] & finite
@@ -159,11 +210,12 @@ def one_step(game: Game, step: str) -> Callable[[State, dict[str, Any], dict[str
 def one_e_step(game: Game) -> Callable[[State, dict[str, Any], dict[str, Tensor]], Tensor]:
     """The E-step of ONE replica: weights of its held latents (B,), without gradient."""
     generator, critic = game.generator().to("meta"), game.critic().to("meta")
+    m = game.objective.packing
 
     def run(state: State, swept: dict[str, Any], fields: dict[str, Tensor]) -> Tensor:
-        objective = game.objective.bind(game.target).with_swept(swept["objective"])
-        D = reparametrised(objective, Player(critic, state["D"]))
-        return objective.e_step(Player(generator, state["G"]), D, Batch(**fields))
+        objective = game.playing(swept)
+        players = Player(generator, state["G"], m), Player(critic, state["D"])
+        return objective.e_step(*seen(objective, *players, Batch.of(fields, m)))
 
     return run
 
@@ -204,8 +256,8 @@ def lane(stacked: Any, i: int) -> Any:
     return pytree.tree_map(lambda leaf: leaf[i], stacked)
 
 
-def sampler(game: Game) -> Callable[[State, dict[str, Any], Tensor, Tensor, Tensor], Tensor]:
-    """Samples (R, n, *d) of all replicas from state, swept, latents (R, n, z), noise (R, n, *d), reference (R, m, z).
+def sampler(game: Game) -> Callable[[dict[str, Tensor], dict[str, Any], Tensor, Tensor, Tensor], Tensor]:
+    """Samples (R, n, *d) of all replicas: generators' parameters, swept, latents (R, n, z), noise, reference (R, m, z).
 
     The reference latents feed the batch statistics of networks that have some; m is 0 elsewhere. Without gradient.
     """
@@ -214,12 +266,12 @@ def sampler(game: Game) -> Callable[[State, dict[str, Any], Tensor, Tensor, Tens
         if isinstance(layer, BatchStats):
             layer.reference = REFERENCE_LATENTS
 
-    def one(state: State, swept: dict[str, Any], z: Tensor, noise: Tensor, reference: Tensor) -> Tensor:
+    def one(params: dict[str, Tensor], swept: dict[str, Any], z: Tensor, noise: Tensor, reference: Tensor) -> Tensor:
         objective = game.objective.with_swept(swept["objective"])
         m = reference.shape[0]
 
         def G(v: Tensor) -> Tensor:
-            return Player(module, state["G"])(torch.cat([reference, v]))[m:]
+            return Player(module, params)(torch.cat([reference, v]))[m:]
 
         return objective.sample(G, z, noise)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from ganbench import streams
-from ganbench.objectives.contract import Objective
+from ganbench.objectives.contract import Objective, Regulariser
 from ganbench.targets.contract import Target
 from ganbench.training.checkpoint import Checkpoint, CheckpointError
 from ganbench.training.device import Stopwatch, use_precision
@@ -28,31 +28,48 @@ SAMPLED_AT_ONCE = 4096
 """Samples of a replica in one pass: what passes through a generator of images is many times their size."""
 
 
+class Steps(Protocol):
+    """What gives the fields of a gradient step, each (R, B, ...)."""
+
+    def at(self, step: int) -> dict[str, Tensor]:
+        """Fields by name; x and z at least."""
+        ...
+
+
 @dataclass(frozen=True)
 class Lane:
-    """One replica's place in an ensemble: its objective and optimiser with their numbers, and its seed."""
+    """One replica's place in an ensemble: objective, optimiser and regularisers with their numbers, and its seed."""
 
     objective: Objective
     optimiser: Optimiser
     seed: int
+    regularisers: tuple[Regulariser, ...] = ()
 
 
 class Training:
-    """An ensemble in training; `iteration` counts those finished, `seconds` their time for all lanes together."""
+    """An ensemble in training; `iteration` counts those finished, `seconds` their time for all lanes together.
 
-    def __init__(self, game: Game, lanes: list[Lane], target: Target):
+    `draws` gives the fields of each step in the place of the keyed ones: a check against theory takes fixed nodes.
+    """
+
+    def __init__(self, game: Game, lanes: list[Lane], target: Target, draws: Steps | None = None):
         if len(lanes) != game.width:
             raise ValueError(f"found {len(lanes)} lanes for an ensemble of width {game.width}; pad with copies")
         self.game = game
         self.seeds = [lane.seed for lane in lanes]
-        self.swept = game.swept([lane.objective for lane in lanes], [lane.optimiser for lane in lanes])
+        self.swept = game.swept(
+            [lane.objective for lane in lanes],
+            [lane.optimiser for lane in lanes],
+            [lane.regularisers for lane in lanes],
+        )
         self.state = game.initial_state(self.seeds)
         self.iteration = 0
         self.compile_s = 0.0
         self.weights: Tensor | None = None  # of the latents held in the last iteration (R, B)
         self._clock = Stopwatch(game.device)
         self._target = target
-        self._draws = Draws(self.seeds, target, game.batch, game.latent, game.objective.all_draws(), game.device)
+        needed = game.objective.with_added(game.regularisers).all_draws()
+        self._draws = draws or Draws(self.seeds, target, game.batch, game.latent, needed, game.device)
         self._schedule = game.objective.schedule()
         self._sample = sampler(game)
         self._codes: dict[str, Any] = {}
@@ -69,7 +86,7 @@ class Training:
         fields = self._fields(0, 0)
         if self.game.objective.hold:
             self._codes["E"] = lifted(self.game, "E", (self.state, self.swept, fields))
-            fields["r"] = fields["z"].new_zeros(fields["z"].shape[:2])
+            fields["r"] = self._codes["E"](self.state, self.swept, fields)
         for step in dict.fromkeys(self._schedule):
             self._codes[step] = lifted(self.game, step, (self.state, self.swept, fields))
         self.compile_s += time.perf_counter() - began
@@ -98,7 +115,7 @@ class Training:
             self.state = self._codes[step](self.state, self.swept, fields)
 
     def _fields(self, step: int, iteration: int) -> dict[str, Tensor]:
-        t = torch.full((self.game.width,), float(iteration), device=self.game.device)
+        t = torch.full((self.game.width,), float(iteration), device=self.game.device, dtype=self.game.dtype)
         return {**self._draws.at(step), "t": t}
 
     def alive(self) -> np.ndarray:
@@ -116,8 +133,8 @@ class Training:
             alive[lane], diverged_at[lane] = False, self.iteration
         self.state = {**self.state, "alive": alive, "diverged_at": diverged_at}
 
-    def samples(self, stream: str, block: int, n: int) -> np.ndarray:
-        """n samples of every lane from keyed latents (R, n, *d), float32."""
+    def samples(self, stream: str, block: int, n: int, averaged: bool = False) -> np.ndarray:
+        """n samples of every lane from keyed latents (R, n, *d), float32; of the averaged generators where asked."""
         rows = -(-n // LANES) * LANES
         device, latent = self.game.device, self.game.latent
         z = latents(self.seeds, f"{stream}.z", block, rows, latent, device)
@@ -127,12 +144,13 @@ class Training:
         noisy = type(self.game.objective).sample is not Objective.sample
         width = int(np.prod(self.game.shape)) if noisy else 0
         flat_noise = latents(self.seeds, f"{stream}.noise", block, rows, width, device)
+        params = self.state["averaged_G" if averaged else "G"]
         parts = []
         for start in range(0, rows, SAMPLED_AT_ONCE):
             part = slice(start, start + SAMPLED_AT_ONCE)
             noise = flat_noise[:, part]
             noise = noise.reshape(*noise.shape[:2], *self.game.shape) if noisy else noise
-            parts.append(self._sample(self.state, self.swept, z[:, part], noise, reference).cpu().numpy())
+            parts.append(self._sample(params, self.swept, z[:, part], noise, reference).cpu().numpy())
         return np.concatenate(parts, axis=1)[:, :n]
 
     def effective_sample_size(self) -> np.ndarray | None:

@@ -1,6 +1,7 @@
 """Gradient optimisers for one replica, as pure functions of parameters, gradients and state; every rate can be swept.
 
-`lr_d` and `lr_g` are the rates of the discriminator and of the generator; all other numbers are shared by both.
+`lr_d` and `lr_g` are the rates of the discriminator and of the generator; all other numbers are shared by both. `ema`
+is the decay of a running mean of the generator's weights, which is measured beside the generator; 0 means none.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ class Optimiser:
 
     lr_d: Swept = ranged(1e-3, above=0, at_most=1e3)
     lr_g: Swept = ranged(1e-3, above=0, at_most=1e3)
+    ema: float = ranged(0.0, at_least=0, below=1)
 
     slots: ClassVar[tuple[str, ...]] = ()
     source: ClassVar[str] = ""
+    extrapolates: ClassVar[bool] = False  # a step takes the gradients at a point ahead, given by `extrapolate`
 
     def rate(self, player: str) -> Any:
         """The learning rate of player "D" or "G"."""
@@ -41,6 +44,10 @@ class Optimiser:
     def step(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
         """Parameters and state after one descent step of a player."""
         raise NotImplementedError  # the contract: every optimiser states it
+
+    def extrapolate(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
+        """Parameters and state at the point ahead, whose gradients `step` then takes from where it stood."""
+        raise NotImplementedError  # the contract: an optimiser that extrapolates states it
 
     def with_swept(self, swept: dict[str, Tensor]) -> Optimiser:
         """The same optimiser with tensors in place of its numbers; nothing is checked again."""

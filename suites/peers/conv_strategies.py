@@ -58,7 +58,7 @@ class Ensemble:
     def __init__(self, game: Game):
         self.replicas = game.width
         self.state = game.initial_state(list(range(game.width)))
-        self.swept = game.swept([game.objective] * game.width, [game.optimiser] * game.width)
+        self.swept = game.swept([game.objective] * game.width, [game.optimiser] * game.width, [()] * game.width)
         self.fields = fields(game)
         example = self.state, self.swept, self.fields
         self.steps = {step: lifted(game, step, example) for step in ("D", "G")}
@@ -98,7 +98,7 @@ class PlainReplica:
         self._descend("D")
         with torch.no_grad():
             projected = D = self._new("D")
-            for regulariser in self.objective.regularisers():
+            for regulariser in self.objective.all_regularisers():
                 projected = regulariser.project(projected)
             if projected is not D:
                 for name, p in D.params.items():

@@ -58,7 +58,7 @@ def path(objective: Objective, iterations: int) -> list[tuple[float, float]]:
     state, zeros = game.initial_state([3, 4]), torch.zeros(WIDTH, BATCH, 1, dtype=torch.float64)
     state |= {"G": {"weight": zeros[:, :1] + START[0]}, "D": {"weight": zeros[:, :1] + START[1]}}
     rate = torch.full((WIDTH,), RATE, dtype=torch.float64)
-    swept: dict[str, dict[str, Tensor]] = {"objective": {}, "optimiser": {"lr_d": rate, "lr_g": rate}}
+    swept = {"objective": {}, "optimiser": {"lr_d": rate, "lr_g": rate}, "regularisers": []}
     fields = {"x": zeros, "z": zeros, "t": zeros[:, 0, 0]}
     points = [START]
     with torch.no_grad():

@@ -11,7 +11,7 @@ from images import LATENT, SMALL, TRAINED, WIDTH, Middles, apart, ensemble, move
 from torch import Tensor
 
 from ganbench.networks.conv import Conv, ResNet
-from ganbench.objectives.contract import Player, reparametrised
+from ganbench.objectives.contract import Player
 from ganbench.objectives.minimax import NonSaturating
 from ganbench.objectives.wasserstein import WassersteinClip, WassersteinGP, WassersteinSN
 
@@ -106,7 +106,7 @@ def critic(scale: float) -> Player:
     """A convolutional critic as spectral norm leaves it, its weights multiplied before."""
     training = ensemble([3], WassersteinSN())
     params = {k: scale * p[0] for k, p in weights(training, "D").items()}
-    return reparametrised(WassersteinSN(), Player(training.game.critic(), params))
+    return WassersteinSN().regularisers()[0].reparametrise(Player(training.game.critic(), params))
 
 
 def test_spectral_norm_leaves_every_flattened_kernel_a_largest_singular_value_of_one():
