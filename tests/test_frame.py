@@ -38,7 +38,7 @@ def test_how_an_ensemble_ran_is_told_and_of_older_files_none(tmp_path: Path):
     store.write(tmp_path, result(0))
     store.write(tmp_path, result(1, definition={**definition, "execution": execution}))
     told = store.load_results(tmp_path).drop_duplicates("seed").set_index("seed")[["lift", "convolution"]]
-    assert told.loc[1].tolist() == ["loop", "torch"]
+    assert list(told.loc[1]) == ["loop", "torch"]
     assert told.loc[0].isna().all()
 
 

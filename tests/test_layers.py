@@ -21,6 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("targets", "objectives", "networks"),
     ("training",),
     ("metrics",),
+    ("theory",),
     ("execution",),
     ("store",),
     ("statistics",),
