@@ -46,6 +46,8 @@ BASELINES = Registry(
     },
 )
 
+FINDINGS = Registry("finding", {})
+
 TARGETS = Registry(
     "target",
     {

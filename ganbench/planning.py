@@ -14,7 +14,7 @@ from typing import Any
 
 from ganbench import catalogue
 from ganbench.fields import swept_fields
-from ganbench.suite import Cell, Suite
+from ganbench.suite import Cell, Part, Suite
 from ganbench.suite.loading import LANES
 
 PACKAGE = Path(__file__).parent
@@ -27,6 +27,7 @@ NUMBERS = (
     "networks",
     "training",
     "metrics",
+    "theory",
     "execution.worker",
     "execution.measurement",
 )
@@ -78,10 +79,11 @@ def code_version(cell: Cell, package: Path = PACKAGE) -> str:
     These are the worker's and those of the cell's own parts and metrics, with what they import of NUMBERS, read off the
     text: nothing is imported.
     """
-    objectives = catalogue.OBJECTIVES if cell.trained else catalogue.BASELINES
+    objectives = catalogue.OBJECTIVES if cell.trained else catalogue.FINDINGS if cell.finding else catalogue.BASELINES
     named = [(objectives, cell.objective.name), (catalogue.TARGETS, cell.target.name)]
     named += [(catalogue.NETWORKS, cell.network.name)] if cell.network else []
     named += [(catalogue.OPTIMISERS, cell.optimiser.name)] if cell.optimiser else []
+    named += [(catalogue.REGULARISERS, part.name) for part in cell.regularisers]
     named += [(catalogue.METRICS, metric) for metric in cell.evaluation.metrics]
     modules = {registry.places[name].partition(":")[0] for registry, name in named}
     return _version(frozenset({*modules, *ROOTS}), package)
@@ -195,7 +197,8 @@ def _affinity(cell: Cell) -> str:
     """Equal where two cells train with the same code, whatever their targets of one shape and their evaluation."""
     shape, target = _without_swept(cell), cell.target
     knows_target = cell.trained and cell.objective.instance.needs_target
-    parts = {key: shape[key] for key in ("objective", "optimiser", "network", "latent", "batch")}
+    names = ("objective", "optimiser", "network", "latent", "batch", "regularisers")
+    parts = {key: shape[key] for key in names if key in shape}
     return digest([parts, target.identity() if knows_target else list(target.instance.shape)])
 
 
@@ -207,7 +210,13 @@ def _without_swept(cell: Cell) -> dict[str, Any]:
     shape = cell.identity()
     for key, part in (("objective", cell.objective), ("optimiser", cell.optimiser)):
         if part is not None:
-            swept = swept_fields(type(part.instance))
-            fields = {name: None if name in swept else value for name, value in part.fields.items()}
-            shape[key] = {"name": part.name, "fields": fields}
+            shape[key] = _part_without_swept(part)
+    if cell.regularisers:
+        shape["regularisers"] = [_part_without_swept(part) for part in cell.regularisers]
     return shape
+
+
+def _part_without_swept(part: Part) -> dict[str, Any]:
+    swept = swept_fields(type(part.instance))
+    fields = {name: None if name in swept else value for name, value in part.fields.items()}
+    return {"name": part.name, "fields": fields}

@@ -6,7 +6,7 @@ Trials of one objective differ in swept numbers where they can, so that they tra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -38,7 +38,7 @@ class Contender:
 
     def specs(self) -> list[Spec]:
         """The spec of each trial."""
-        return [Spec(self.spec.name, {**self.spec.fields, **drawn}) for drawn in self.trials]
+        return [replace(self.spec, fields={**self.spec.fields, **drawn}) for drawn in self.trials]
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Tuning:
         for contender, fields in zip(self.contenders, self.chosen().values(), strict=True):
             name, fixed = contender.spec.name, contender.spec.fields
             if names.count(name) > 1 or "optimiser" in fixed:
-                objectives.append(str(Spec(name, {**fixed, **fields})))
+                objectives.append(str(replace(contender.spec, fields={**fixed, **fields})))
                 continue
             tables[name] = {**tables.get(name, {}), **fields}
             objectives.append(str(contender.spec))
@@ -165,7 +165,7 @@ def _contender(suite: Suite, point: Spec, count: int) -> Contender:
         how = f"write {point.name}[lr_g=loguniform(1e-4,1e-2)], add [search.{point.name}] or leave it out"
         raise ValueError(f"{suite.name}: {point} has no search space; {how}")
     trials = [{field: _drawn(field, space, k) for field, space in spaces.items()} for k in range(count)]
-    return Contender(Spec(point.name, fixed), spaces, tuple(trials))
+    return Contender(replace(point, fields=fixed), spaces, tuple(trials))
 
 
 def _drawn(field: str, space: Interval | Choices, trial: int) -> Any:

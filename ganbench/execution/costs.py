@@ -23,6 +23,7 @@ def cost_key(cell: Cell, execution: Mapping[str, Any]) -> str:
         "optimiser": _shape(cell.optimiser),
         "network": _shape(cell.network),
         "target": cell.target.identity(),
+        **({"regularisers": [_shape(part) for part in cell.regularisers]} if cell.regularisers else {}),
         "batch": cell.batch,
         "latent": cell.latent,
         "execution": {name: value for name, value in execution.items() if name != "code"},

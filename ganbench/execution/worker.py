@@ -148,10 +148,13 @@ def new_training(job: Job, cells: list[Cell]) -> Training:
         lift=job.execution["lift"],
         precision=job.execution["precision"],
         convolution=job.execution["convolution"],
+        regularisers=tuple(part.instance for part in first.regularisers),
     )
     seeds = [definition["seed"] for definition in job.definitions]
     lanes = [
-        Lane(c.objective.instance, c.optimiser.instance, s) for c, s in zip(cells, seeds, strict=True) if c.optimiser
+        Lane(c.objective.instance, c.optimiser.instance, s, tuple(part.instance for part in c.regularisers))
+        for c, s in zip(cells, seeds, strict=True)
+        if c.optimiser
     ]
     return Training(game, lanes + lanes[:1] * (width - len(lanes)), target)
 

@@ -180,6 +180,7 @@ class Objective:
     year: ClassVar[int] = 0
     draws: ClassVar[tuple[str, ...]] = ()
     hold: ClassVar[bool] = False  # one batch of latents for the whole iteration, weighted by e_step
+    judged: ClassVar[bool] = True  # D judges samples, so that regularisers can be added
     g_step_uses_real: ClassVar[bool] = False  # the generator's loss reads b.x
     needs_target: ClassVar[bool] = False  # a loss or the e_step reads self.target, set by bind
     target: ClassVar[Any] = None

@@ -125,7 +125,8 @@ class Cell:
     """One objective on one target; its replicas differ by seed. A baseline has no optimiser and no network.
 
     `iterations` is None while a budget in seconds waits for its plan, and 0 for a baseline that is not trained. The
-    labels say how tables name it and are no part of its definition.
+    labels say how tables name it and are no part of its definition. `regularisers` are those beyond the objective's
+    own. A finding has no evaluation: it measures laws of its own, on the target that it names.
     """
 
     objective: Part
@@ -137,9 +138,15 @@ class Cell:
     budget: Budget
     iterations: int | None
     evaluation: Evaluation
+    regularisers: tuple[Part, ...] = ()
     label: str = dataclasses.field(default="", compare=False)
     target_label: str = dataclasses.field(default="", compare=False)
     baseline: bool = dataclasses.field(default=False, compare=False)
+
+    @property
+    def finding(self) -> bool:
+        """Whether it measures laws and not samples."""
+        return self.objective.name in catalogue.FINDINGS.places
 
     @property
     def trained(self) -> bool:
@@ -174,6 +181,7 @@ class Cell:
             "budget": {"currency": self.budget.currency, "amount": amount},
             "iterations": self.iterations,
             "evaluation": {**dataclasses.asdict(self.evaluation), "metrics": list(self.evaluation.metrics)},
+            **({"regularisers": [part.definition() for part in self.regularisers]} if self.regularisers else {}),
         }
 
     def identity(self) -> dict[str, Any]:
@@ -182,7 +190,8 @@ class Cell:
         named = {key: part.identity() for key, part in {**parts, "optimiser": self.optimiser}.items() if part}
         definition = self.definition()
         evaluation = {name: value for name, value in definition["evaluation"].items() if name != "weights"}
-        return {**definition, **named, "evaluation": evaluation}
+        added = {"regularisers": [part.identity() for part in self.regularisers]} if self.regularisers else {}
+        return {**definition, **named, **added, "evaluation": evaluation}
 
     @classmethod
     def from_definition(
@@ -193,8 +202,9 @@ class Cell:
         Raises ValueError where a name, a field or a value is not known to this version.
         """
         evaluation, budget = definition["evaluation"], definition["budget"]
-        untrained = definition["objective"]["name"] in catalogue.BASELINES.places
-        registry = catalogue.BASELINES if untrained else catalogue.OBJECTIVES
+        name = definition["objective"]["name"]
+        untrained = next((r for r in (catalogue.BASELINES, catalogue.FINDINGS) if name in r.places), None)
+        registry = untrained or catalogue.OBJECTIVES
         network, optimiser = definition["network"], definition["optimiser"]
         return cls(
             objective=Part.from_definition(registry, definition["objective"]),
@@ -206,7 +216,10 @@ class Cell:
             budget=Budget(budget["currency"], float(budget["amount"])),
             iterations=definition["iterations"],
             evaluation=Evaluation(**{**evaluation, "metrics": tuple(evaluation["metrics"])}),
+            regularisers=tuple(
+                Part.from_definition(catalogue.REGULARISERS, part) for part in definition.get("regularisers", ())
+            ),
             label=label or definition["objective"]["name"],
             target_label=target_label or definition["target"]["name"],
-            baseline=baseline or untrained,
+            baseline=baseline or untrained is catalogue.BASELINES,
         )

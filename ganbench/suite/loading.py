@@ -136,6 +136,12 @@ def _suite(document: Document) -> Suite:
 def _contradictions(suite: Suite) -> Iterator[Problem]:
     """What cannot stand together although each value is well formed."""
     evaluation, lanes = suite.evaluation, suite.execution.width * suite.training.batch
+    absent = [key for key in ("targets", "budget", "evaluation") if key not in suite.model_fields_set]
+    if suite.plays and absent:
+        yield from (Problem((key,), "found nothing; expected this key; add it", missing=True) for key in absent)
+        return
+    if not suite.plays:
+        return
     if evaluation.rank_by not in evaluation.metrics:
         near = did_you_mean(evaluation.rank_by, evaluation.metrics)
         yield Problem(("evaluation", "rank_by"), f'"{evaluation.rank_by}" is not among the suite\'s metrics; {near}')

@@ -48,6 +48,7 @@ class _Row:
     optimiser: Part | None
     label: str
     keys: Keys
+    regularisers: tuple[Part, ...] = ()
 
 
 class _Resolver(Assembler):
@@ -55,6 +56,8 @@ class _Resolver(Assembler):
 
     def cells(self) -> list[Cell]:
         suite, keys = self.suite, ("network",)
+        if not suite.plays:
+            return list(self.findings())
         self.problems += missing(suite.targets)
         if self.problems:
             return []
@@ -80,7 +83,30 @@ class _Resolver(Assembler):
             if identity in cells:
                 self.problems.append(Problem(row.keys, f'the same cell as "{cells[identity].label}"; remove one'))
             cells[identity] = cell
-        return list(cells.values())
+        return [*cells.values(), *self.findings()]
+
+    def findings(self) -> Iterator[Cell]:
+        """A cell for each finding, on the target that it names."""
+        for index, spec in enumerate(self.suite.findings):
+            for point in spec.grid():
+                keys: Keys = ("findings", index)
+                finding = self.part(catalogue.FINDINGS, point.name, written_in(point, keys), keys)
+                if finding is None:
+                    continue
+                name = finding.instance.target
+                yield Cell(
+                    objective=finding,
+                    target=Part(name, catalogue.TARGETS.load(name)()),
+                    network=None,
+                    optimiser=None,
+                    batch=0,
+                    latent=0,
+                    budget=Budget("iterations", 0.0),
+                    iterations=0,
+                    evaluation=Evaluation(times=1, samples=0, final_samples=0, metrics=()),
+                    label=_label(point, spec.gridded(), finding.fields, _defaults(finding)),
+                    target_label=name,
+                )
 
     def rows(self, kind: str, specs: tuple[Spec, ...]) -> Iterator[_Row]:
         for index, spec in enumerate(specs):
@@ -92,6 +118,8 @@ class _Resolver(Assembler):
     def row(self, point: Spec, gridded: tuple[str, ...], keys: Keys) -> _Row | None:
         written = written_in(point, keys)
         if point.name in catalogue.BASELINES.places:
+            if point.added:
+                self.problems.append(Problem(keys, f"{point.name} is not trained; remove + {point.added[0].name}"))
             baseline = self.part(catalogue.BASELINES, point.name, written, keys)
             return (
                 _Row(baseline, None, _label(point, gridded, baseline.fields, _defaults(baseline)), keys)
@@ -99,7 +127,13 @@ class _Resolver(Assembler):
                 else None
             )
         objective, optimiser = self.pair(point.name, written, keys)
-        if objective is None or optimiser is None:
+        added = [self.part(catalogue.REGULARISERS, one.name, written_in(one, keys), keys) for one in point.added]
+        regularisers = tuple(part for part in added if part is not None)
+        if objective is None or optimiser is None or len(regularisers) < len(added):
+            return None
+        if added and not objective.instance.judged:
+            message = f"{point.name} has no critic whose inputs and slopes a regulariser could change; remove it"
+            self.problems.append(Problem(keys, message, point.added[0].column))
             return None
         usual, _ = self.layers(point.name, {})
         _, lower = self.layers(point.name, written)
@@ -107,7 +141,8 @@ class _Resolver(Assembler):
             _defaults(objective) | _defaults(optimiser) | {f: g.value for f, g in lower.items()} | {"optimiser": usual}
         )
         values = objective.fields | optimiser.fields | {"optimiser": optimiser.name}
-        return _Row(objective, optimiser, _label(point, gridded, values, base), keys)
+        label = " + ".join((_label(point, gridded, values, base), *map(_added_label, point.added, regularisers)))
+        return _Row(objective, optimiser, label, keys, regularisers)
 
     def columns(self) -> Iterator[Column]:
         levels = self.levels()
@@ -207,6 +242,10 @@ class _Resolver(Assembler):
         suite = self.suite
         budget = Budget(suite.budget.currency, suite.budget.amount)
         iterations: int | None = 0
+        packing = row.objective.instance.packing if row.optimiser else 1
+        if suite.training.batch % packing:
+            message = f"packing: found {packing}; expected a divisor of the batch of {suite.training.batch}"
+            self.problems.append(Problem(row.keys, message))
         if row.optimiser is not None:
             try:
                 iterations = budget.iterations(iteration_cost(row.objective.instance, suite.training.batch))
@@ -225,6 +264,7 @@ class _Resolver(Assembler):
             budget=budget,
             iterations=iterations,
             evaluation=self.evaluation(metrics, column.reached),
+            regularisers=row.regularisers,
             label=row.label,
             target_label=column.label,
             baseline=row.keys[0] == "baselines",
@@ -239,3 +279,8 @@ def _label(point: Spec, gridded: tuple[str, ...], values: dict[str, Any], base: 
     """The name with the values that a grid lists or that differ from what they would be without the spec."""
     changed = [f for f in point.fields if f in gridded or describe(values[f]) != describe(base.get(f))]
     return str(Spec(point.name, {f: tuple(v) if isinstance(v := values[f], list) else v for f in changed}))
+
+
+def _added_label(point: Spec, part: Part) -> str:
+    """A regulariser's name with the values that differ from its defaults."""
+    return _label(point, (), part.fields, _defaults(part))

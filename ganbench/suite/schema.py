@@ -21,6 +21,8 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 LIFTS = ("vmap", "loop")
 CONVOLUTIONS = ("products", "torch")
 MOST_SEEDS = 100_000
+PLAYED = ("objective", "baseline")
+"""Kinds to which regularisers can be added."""
 
 
 def _name(value: object) -> str:
@@ -57,6 +59,15 @@ def _spec(value: object, registry: Registry) -> Spec:
         raise ValueError(f'found {printable(value)}; expected a text such as "{registry.names()[0]}"')
     spec = parse_spec(value)
     registry.require(spec.name)
+    if spec.added and registry.kind not in PLAYED:
+        raise SpecError(spec.added[0].column, f"found + {spec.added[0].name}; only objectives take regularisers")
+    for position, added in enumerate(spec.added):
+        try:
+            catalogue.REGULARISERS.require(added.name)
+        except ValueError as error:
+            raise SpecError(added.column, str(error)) from None
+        if added.name in [other.name for other in spec.added[:position]]:
+            raise SpecError(added.column, f"{added.name} is added twice; remove one")
     return spec
 
 
@@ -122,6 +133,10 @@ Targets = Annotated[
     Field(strict=False),
 ]
 Baselines = Annotated[tuple[Annotated[Spec, PlainValidator(_baseline)], ...], Field(strict=False)]
+Findings = Annotated[
+    tuple[Annotated[Spec, PlainValidator(lambda v: _spec(v, catalogue.FINDINGS))], ...],
+    Field(strict=False),
+]
 Metrics = Annotated[
     tuple[Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.METRICS))], ...],
     Field(strict=False),
@@ -206,24 +221,33 @@ class Tuning(Section):
 
 
 class Suite(Section):
-    """Everything that a run needs, checked; `document` knows where each value stood."""
+    """Everything that a run needs, checked; `document` knows where each value stood.
+
+    A suite of findings alone has no targets, budget and evaluation of its own.
+    """
 
     name: Annotated[str, PlainValidator(_name)]
     summary: str = ""
     seeds: Seeds = tuple(range(8))
-    targets: Targets
+    targets: Targets = ()
     objectives: Specs = ()
     baselines: Baselines = ()
+    findings: Findings = ()
     network: Network = Spec("mlp")
     optimiser: Optimiser = Spec("adam")
-    budget: Budget
+    budget: Budget = Budget(currency="iterations", amount=1)
     training: Training = Training()
     execution: Execution = Execution()
-    evaluation: Evaluation
+    evaluation: Evaluation = Evaluation(metrics=(), rank_by="w1")
     defaults: dict[Objective, dict[str, Annotated[Any, PlainValidator(_default)]]] = {}
     search: dict[Searched, dict[str, Annotated[Interval | Choices, PlainValidator(_space)]]] = {}
     tuning: Tuning = Tuning()
     _document: Document = PrivateAttr()
+
+    @property
+    def plays(self) -> bool:
+        """Whether there is anything to rank: a suite may be of findings alone."""
+        return bool(self.objectives or self.baselines or not self.findings)
 
     @property
     def tuning_seeds(self) -> tuple[int, ...]:

@@ -1,6 +1,6 @@
 """The mini-grammar of suites and of the command line: `name[field=value,...]`, grids and search spaces.
 
-    spec     name, or name[field=value,...]
+    spec     name, or name[field=value,...], or spec + spec + ...: an objective with regularisers
     value    1, .5, 1e-3, true, false, word, "text", [value,...], loguniform(a,b), uniform(a,b)
 
 A list makes a grid: one spec for each of its values. A list inside a list is one value that is itself a list.
@@ -82,33 +82,69 @@ class Grid:
 
 @dataclass(frozen=True)
 class Spec:
-    """A name with the fields that were written after it; `columns` says where each stood, counted from 1."""
+    """A name with the fields that were written after it, and the specs that were added to it with a +.
+
+    `column` and `columns` say where the name and each field stood, counted from 1.
+    """
 
     name: str
     fields: dict[str, Any] = dataclasses.field(default_factory=dict)
     columns: dict[str, int] = dataclasses.field(default_factory=dict, compare=False)
+    added: tuple[Spec, ...] = ()
+    column: int = dataclasses.field(default=1, compare=False)
 
     def __str__(self) -> str:
         inside = ",".join(f"{name}={_written(value)}" for name, value in self.fields.items())
-        return f"{self.name}[{inside}]" if inside else self.name
+        return " + ".join((f"{self.name}[{inside}]" if inside else self.name, *map(str, self.added)))
 
     def gridded(self) -> tuple[str, ...]:
-        """Names of the listed fields."""
+        """Names of the listed fields, apart from those of what was added."""
         return tuple(name for name, value in self.fields.items() if isinstance(value, Grid))
 
     def grid(self) -> list[Spec]:
         """One spec for each combination of the listed values; the last field runs fastest."""
         listed = [v.values if isinstance(v, Grid) else (v,) for v in self.fields.values()]
-        points = itertools.product(*listed)
-        return [dataclasses.replace(self, fields=dict(zip(self.fields, point, strict=True))) for point in points]
+        points = [dict(zip(self.fields, point, strict=True)) for point in itertools.product(*listed)]
+        crossed = itertools.product(points, *(spec.grid() for spec in self.added))
+        return [dataclasses.replace(self, fields=fields, added=tuple(added)) for fields, *added in crossed]
+
+    def points(self) -> int:
+        """Number of specs in the grid."""
+        own = math.prod(len(v.values) for v in self.fields.values() if isinstance(v, Grid))
+        return own * math.prod(spec.points() for spec in self.added)
 
 
 def parse_spec(text: str) -> Spec:
     """A spec from its text. Raises SpecError."""
-    parser = _Parser(text)
-    name = parser.take("word", "a name")
+    ends = [*_pluses(text), len(text)]
+    first, *added = (_single(text[:end], start) for start, end in zip([0, *(e + 1 for e in ends)], ends, strict=False))
+    spec = dataclasses.replace(first, added=tuple(added))
+    if spec.points() > LARGEST_GRID:
+        raise SpecError(1, f"the grid has more than {LARGEST_GRID:,} points; list fewer values")
+    return spec
+
+
+def _pluses(text: str) -> list[int]:
+    """Where a + stands outside brackets and quotation marks."""
+    found, depth, quote = [], 0, ""
+    for at, character in enumerate(text):
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote = character
+        elif character in "[]":
+            depth += 1 if character == "[" else -1
+        elif character == "+" and depth == 0:
+            found.append(at)
+    return found
+
+
+def _single(text: str, start: int) -> Spec:
+    """The spec that stands in a text from `start` on, with nothing added."""
+    parser = _Parser(text, start)
+    column, name = parser.column, parser.take("word", "a name")
     if parser.kind == "end":
-        return Spec(name)
+        return Spec(name, column=column)
     fields: dict[str, Any] = {}
     columns: dict[str, int] = {}
     parser.take_mark("[", "[field=value,...] or the end")
@@ -124,9 +160,7 @@ def parse_spec(text: str) -> Spec:
         if parser.take_mark(",]", ", or ]") == "]":
             break
     parser.finish()
-    if math.prod(len(v.values) for v in fields.values() if isinstance(v, Grid)) > LARGEST_GRID:
-        raise SpecError(1, f"the grid has more than {LARGEST_GRID:,} points; list fewer values")
-    return Spec(name, fields, columns)
+    return Spec(name, fields, columns, column=column)
 
 
 def parse_value(text: str) -> Any:
@@ -142,10 +176,10 @@ def parse_value(text: str) -> Any:
 class _Parser:
     """Reads tokens from left to right; `kind`, `word` and `column` describe the next one."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str, start: int = 0):
         if len(text) > LONGEST_TEXT:
             raise SpecError(1, f"found {len(text):,} characters; expected at most {LONGEST_TEXT:,}")
-        self.text, self.at = text, 0
+        self.text, self.at = text, start
         self.advance()
 
     def advance(self) -> None:

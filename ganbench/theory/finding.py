@@ -16,6 +16,8 @@ class Finding:
     """
 
     source: ClassVar[str]
+    target: ClassVar[str] = "gaussian1d"
+    """The target on which it is shown."""
     laws: ClassVar[tuple[Law, ...]]
     subjects: ClassVar[tuple[str, ...]]
     """Specs of the objectives on which the laws are measured, such as "minimax + r1[weight=.3]"."""

@@ -82,7 +82,7 @@ def test_a_definition_holds_every_field_and_no_label() -> None:
         "objective": {
             "name": "em",
             "fields": {
-                **{"d_steps": 1, "g_steps": 1, "order": "DG", "updates": "alternating"},
+                **{"d_steps": 1, "g_steps": 1, "order": "DG", "updates": "alternating", "packing": 1},
                 **{"m_steps": 1, "temperature": 1.0, "prior": "none", "prior_scale": 1.0},
             },
         },
@@ -90,7 +90,7 @@ def test_a_definition_holds_every_field_and_no_label() -> None:
         "network": {"name": "mlp", "fields": {"width": 64, "depth": 2, "activation": "relu", "batch_stats": False}},
         "optimiser": {
             "name": "adam",
-            "fields": {"lr_d": 0.002, "lr_g": 0.0005, "beta1": 0.5, "beta2": 0.9, "eps": 1e-8},
+            "fields": {"lr_d": 0.002, "lr_g": 0.0005, "beta1": 0.5, "beta2": 0.9, "eps": 1e-8, "ema": 0.0},
         },
         "batch": 64,
         "latent": 2,
