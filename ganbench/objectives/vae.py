@@ -28,6 +28,7 @@ class VAE(Objective):
     decoder_sd: Swept = ranged(0.1, above=0)
     beta: Swept = ranged(1.0, at_least=0)
 
+    judged = False
     g_step_uses_real = True
     source = "Kingma and Welling 2014, arXiv:1312.6114, equation 10"
     formula = "min E |x - G(z)|^2 / (2 decoder_sd^2) + beta KL(q(z|x) || N(0, I)),  z = mean + sd * noise"

@@ -5,20 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from ganbench import catalogue
-from ganbench.fields import FieldError, check, defaults, describe
+from ganbench.fields import FieldError, check
 from ganbench.registry import did_you_mean
-from ganbench.suite.assemble import Assembler, written_in
+from ganbench.suite.assemble import written_in
 from ganbench.suite.cells import Budget, Cell, Evaluation, Part, iteration_cost
 from ganbench.suite.checks import Column, misfits, missing, shortages, twins, unmeasured
 from ganbench.suite.document import Keys, Problem
+from ganbench.suite.rows import Row, Rows, label_of
 from ganbench.suite.schema import Suite
-from ganbench.suite.spec import Choices, Interval, Spec, parse_spec
+from ganbench.suite.spec import Choices, Interval, parse_spec
 
 MOST_CELLS = 10_000
 
@@ -40,18 +39,7 @@ def search_space(suite: Suite, name: str) -> dict[str, Interval | Choices]:
     return spaces | suite.search.get(name, {}) | {f: v for f, v in written.items() if isinstance(v, Interval)}
 
 
-@dataclass(frozen=True)
-class _Row:
-    """An objective or baseline with its values (optimiser None where it is not trained), before it meets a target."""
-
-    objective: Part
-    optimiser: Part | None
-    label: str
-    keys: Keys
-    regularisers: tuple[Part, ...] = ()
-
-
-class _Resolver(Assembler):
+class _Resolver(Rows):
     """Crosses rows with columns."""
 
     def cells(self) -> list[Cell]:
@@ -104,45 +92,9 @@ class _Resolver(Assembler):
                     budget=Budget("iterations", 0.0),
                     iterations=0,
                     evaluation=Evaluation(times=1, samples=0, final_samples=0, metrics=()),
-                    label=_label(point, spec.gridded(), finding.fields, _defaults(finding)),
+                    label=label_of(point, spec, finding),
                     target_label=name,
                 )
-
-    def rows(self, kind: str, specs: tuple[Spec, ...]) -> Iterator[_Row]:
-        for index, spec in enumerate(specs):
-            for point in spec.grid():
-                row = self.row(point, spec.gridded(), (kind, index))
-                if row is not None:
-                    yield row
-
-    def row(self, point: Spec, gridded: tuple[str, ...], keys: Keys) -> _Row | None:
-        written = written_in(point, keys)
-        if point.name in catalogue.BASELINES.places:
-            if point.added:
-                self.problems.append(Problem(keys, f"{point.name} is not trained; remove + {point.added[0].name}"))
-            baseline = self.part(catalogue.BASELINES, point.name, written, keys)
-            return (
-                _Row(baseline, None, _label(point, gridded, baseline.fields, _defaults(baseline)), keys)
-                if baseline
-                else None
-            )
-        objective, optimiser = self.pair(point.name, written, keys)
-        added = [self.part(catalogue.REGULARISERS, one.name, written_in(one, keys), keys) for one in point.added]
-        regularisers = tuple(part for part in added if part is not None)
-        if objective is None or optimiser is None or len(regularisers) < len(added):
-            return None
-        if added and not objective.instance.judged:
-            message = f"{point.name} has no critic whose inputs and slopes a regulariser could change; remove it"
-            self.problems.append(Problem(keys, message, point.added[0].column))
-            return None
-        usual, _ = self.layers(point.name, {})
-        _, lower = self.layers(point.name, written)
-        base = (
-            _defaults(objective) | _defaults(optimiser) | {f: g.value for f, g in lower.items()} | {"optimiser": usual}
-        )
-        values = objective.fields | optimiser.fields | {"optimiser": optimiser.name}
-        label = " + ".join((_label(point, gridded, values, base), *map(_added_label, point.added, regularisers)))
-        return _Row(objective, optimiser, label, keys, regularisers)
 
     def columns(self) -> Iterator[Column]:
         levels = self.levels()
@@ -151,7 +103,7 @@ class _Resolver(Assembler):
             for point in spec.grid():
                 target = self.part(catalogue.TARGETS, point.name, written_in(point, keys), keys)
                 if target is not None:
-                    label = _label(point, spec.gridded(), target.fields, _defaults(target))
+                    label = label_of(point, spec, target)
                     yield Column(target, label, levels.get(target), keys)
 
     def levels(self) -> dict[Part, float]:
@@ -238,7 +190,7 @@ class _Resolver(Assembler):
                     except FieldError as error:
                         self.problems.append(Problem(keys, error.message))
 
-    def cell(self, row: _Row, column: Column, network: Part, metrics: tuple[str, ...]) -> Cell:
+    def cell(self, row: Row, column: Column, network: Part, metrics: tuple[str, ...]) -> Cell:
         suite = self.suite
         budget = Budget(suite.budget.currency, suite.budget.amount)
         iterations: int | None = 0
@@ -269,18 +221,3 @@ class _Resolver(Assembler):
             target_label=column.label,
             baseline=row.keys[0] == "baselines",
         )
-
-
-def _defaults(part: Part) -> dict[str, Any]:
-    return defaults(type(part.instance))
-
-
-def _label(point: Spec, gridded: tuple[str, ...], values: dict[str, Any], base: dict[str, Any]) -> str:
-    """The name with the values that a grid lists or that differ from what they would be without the spec."""
-    changed = [f for f in point.fields if f in gridded or describe(values[f]) != describe(base.get(f))]
-    return str(Spec(point.name, {f: tuple(v) if isinstance(v := values[f], list) else v for f in changed}))
-
-
-def _added_label(point: Spec, part: Part) -> str:
-    """A regulariser's name with the values that differ from its defaults."""
-    return _label(point, (), part.fields, _defaults(part))

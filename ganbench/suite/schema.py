@@ -1,4 +1,7 @@
-"""The schema of a suite file: its tables and keys, their types, ranges, defaults and registered names."""
+"""The schema of a suite file: its tables and keys, their types, ranges, defaults and registered names.
+
+Over 250 lines, as all of a suite's tables are read side by side.
+"""
 
 from __future__ import annotations
 

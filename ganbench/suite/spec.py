@@ -13,71 +13,19 @@ import itertools
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from ganbench.fields import describe, printable
 from ganbench.registry import did_you_mean
+from ganbench.suite.values import Choices, Grid, Interval, SpecError, literal, number, written
+
+__all__ = ["Choices", "Grid", "Interval", "Spec", "SpecError", "parse_spec", "parse_value"]
 
 LONGEST_TEXT = 10_000
 LARGEST_GRID = 10_000
-# a longer number than this is a slip or an attack: Python's int() refuses 4,300 digits and is slow before that
-LONGEST_NUMBER = 40
 
 TOKEN = re.compile(r"""\s*(?:(?P<string>"[^"]*"|'[^']*')|(?P<mark>[\[\](),=])|(?P<word>[^\s\[\](),="']+)|(?P<end>$))""")
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-WORD = re.compile(r"[A-Za-z][A-Za-z0-9._-]*")
-NO_TEXTS = ("true", "false", "nan", "inf", "infinity")
-
-
-class SpecError(ValueError):
-    """Text outside the grammar; `column` counts from 1 in that text."""
-
-    def __init__(self, column: int, message: str):
-        super().__init__(message)
-        self.column = column
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A search space: numbers between low and high, uniform in themselves or in their logarithms."""
-
-    kind: Literal["uniform", "loguniform"]
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.kind}({describe(self.low)},{describe(self.high)})"
-
-    def draw(self, u: float) -> float:
-        """The quantile at u in [0, 1)."""
-        if self.kind == "uniform":
-            return self.low + u * (self.high - self.low)
-        return math.exp(math.log(self.low) + u * (math.log(self.high) - math.log(self.low)))
-
-
-@dataclass(frozen=True)
-class Choices:
-    """A search space: the listed values, equally likely."""
-
-    values: tuple[Any, ...]
-
-    def __str__(self) -> str:
-        return describe(self.values)
-
-    def draw(self, u: float) -> Any:
-        """The value at u in [0, 1)."""
-        return self.values[int(u * len(self.values))]
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The values of a listed field."""
-
-    values: tuple[Any, ...]
-
-    def __str__(self) -> str:
-        return describe(self.values)
 
 
 @dataclass(frozen=True)
@@ -94,7 +42,7 @@ class Spec:
     column: int = dataclasses.field(default=1, compare=False)
 
     def __str__(self) -> str:
-        inside = ",".join(f"{name}={_written(value)}" for name, value in self.fields.items())
+        inside = ",".join(f"{name}={written(value)}" for name, value in self.fields.items())
         return " + ".join((f"{self.name}[{inside}]" if inside else self.name, *map(str, self.added)))
 
     def gridded(self) -> tuple[str, ...]:
@@ -218,7 +166,7 @@ class _Parser:
         column, word = self.column, self.take("word", "a value")
         if self.kind == "mark" and self.word == "(":
             return self.interval(column, word)
-        return _literal(column, word)
+        return literal(column, word)
 
     def listed(self, depth: int) -> Any:
         self.take_mark("[", "[")
@@ -232,53 +180,12 @@ class _Parser:
             near = did_you_mean(kind, ["loguniform", "uniform"])
             raise SpecError(column, f'unknown search space "{printable(kind)}"; {near}')
         self.take_mark("(", "(")
-        low = _number(self.column, self.take("word", "the lower end"))
+        low = number(self.column, self.take("word", "the lower end"))
         self.take_mark(",", ",")
-        high = _number(self.column, self.take("word", "the upper end"))
+        high = number(self.column, self.take("word", "the upper end"))
         self.take_mark(")", ")")
         if not low < high:
             raise SpecError(column, f"found {describe(low)} and {describe(high)}; expected the lower end first")
         if kind == "loguniform" and low <= 0:
             raise SpecError(column, f"found {describe(low)}; expected a lower end above 0, as its logarithm is needed")
         return Interval("uniform" if kind == "uniform" else "loguniform", low, high)
-
-
-def _literal(column: int, word: str) -> Any:
-    if word in ("true", "false"):
-        return word == "true"
-    if not NUMBER.fullmatch(word):
-        if word.lstrip("+-").lower() in ("nan", "inf", "infinity"):
-            raise SpecError(column, f"found {word}; expected a finite number")
-        return word
-    if len(word) > LONGEST_NUMBER:
-        raise SpecError(column, f"found a number of {len(word):,} characters; expected at most {LONGEST_NUMBER}")
-    if word.lstrip("+-").isdigit():
-        return int(word)
-    if not math.isfinite(float(word)):
-        raise SpecError(column, f"found {word}; expected a number within the range of a float")
-    return float(word)
-
-
-def _number(column: int, word: str) -> float:
-    value = _literal(column, word)
-    if isinstance(value, bool | str):
-        raise SpecError(column, f"found {printable(word)}; expected a number")
-    return float(value)
-
-
-def _written(value: Any) -> str:
-    """A value as the grammar reads it back: a tuple outside a grid needs its second pair of brackets."""
-    if isinstance(value, tuple):
-        return f"[{_inner(value)}]"
-    if isinstance(value, Grid):
-        return f"[{','.join(_inner(v) for v in value.values)}]"
-    return _inner(value)
-
-
-def _inner(value: Any) -> str:
-    if isinstance(value, tuple):
-        return f"[{','.join(_inner(v) for v in value)}]"
-    if isinstance(value, str) and not (WORD.fullmatch(value) and value.lower() not in NO_TEXTS):
-        quote = "'" if '"' in value else '"'
-        return f"{quote}{value}{quote}"
-    return describe(value)
