@@ -95,6 +95,8 @@ OPTIMISERS = Registry(
         "adam": "ganbench.training.optimisers:Adam",
         "rmsprop": "ganbench.training.optimisers:RMSProp",
         "sgd": "ganbench.training.optimisers:SGD",
+        "extra-adam": "ganbench.training.optimisers:ExtraAdam",
+        "optimistic-adam": "ganbench.training.optimisers:OptimisticAdam",
     },
 )
 
@@ -121,6 +123,7 @@ METRICS = Registry(
     },
 )
 
+DIAGNOSTICS = Registry("diagnostic", {})
 
 EXTRACTORS = ("classifier", "inception-v3-compat")
 """What gives features of images: a small network trained on the target's own labels, or the Inception network."""

@@ -10,6 +10,7 @@ from typing import Any
 from ganbench import catalogue
 from ganbench.fields import build, settable
 from ganbench.registry import Registry
+from ganbench.suite.spec import parse_spec
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +60,16 @@ class Cost:
     real_samples: int
 
 
-def iteration_cost(objective: Any, batch: int) -> Cost:
-    """What one pass through an objective's schedule spends; a joint step is two gradient steps on one batch."""
+def iteration_cost(objective: Any, batch: int, gradients_per_step: int = 1) -> Cost:
+    """What one pass through an objective's schedule spends; a joint step is two gradient steps on one batch.
+
+    An optimiser that extrapolates takes two gradients of each player in a step, on one batch.
+    """
     steps = objective.schedule()
     sees_real = [step != "G" or objective.g_step_uses_real for step in steps]
     return Cost(
         generator_steps=sum("G" in step for step in steps),
-        gradient_steps=sum(len(step) for step in steps),
+        gradient_steps=gradients_per_step * sum(len(step) for step in steps),
         real_samples=batch * sum(sees_real),
     )
 
@@ -98,7 +102,8 @@ class Evaluation:
 
     A replica reaches its quality target where `reached_metric` is at `reached` or better; None where there is none.
     `extractor` gives the features of metrics on images, None where no metric asks for any; `weights` is the file that
-    holds it, "" where it needs none from outside, and `weights_sha256` what the file holds.
+    holds it, "" where it needs none from outside, and `weights_sha256` what the file holds. `diagnostics` are specs
+    with all their fields, such as "duality_gap[steps=100]": those of the suite that apply to the cell.
     """
 
     times: int
@@ -110,10 +115,21 @@ class Evaluation:
     extractor: str | None = None
     weights: str = ""
     weights_sha256: str = ""
+    diagnostics: tuple[str, ...] = ()
 
     def metric(self, name: str, device: str = "cpu") -> Any:
         """A registered metric with what it needs of this evaluation; its network, if it has one, runs on the device."""
         return catalogue.METRICS.load(name).configured(self, device)
+
+    def observers(self) -> list[Any]:
+        """The diagnostics, ready to measure an ensemble in training."""
+        specs = [parse_spec(text) for text in self.diagnostics]
+        return [build(catalogue.DIAGNOSTICS.load(spec.name), spec.fields) for spec in specs]
+
+    def definition(self) -> dict[str, Any]:
+        """Every field as plain JSON values; diagnostics only where there are any, as they were not always there."""
+        named = {"metrics": list(self.metrics), "diagnostics": list(self.diagnostics)}
+        return {k: v for k, v in {**dataclasses.asdict(self), **named}.items() if k != "diagnostics" or v}
 
     def iterations(self, iterations: int) -> tuple[int, ...]:
         """The iterations after which a replica is measured: evenly spaced, the last one included, none twice."""
@@ -155,7 +171,9 @@ class Cell:
 
     def cost(self) -> Cost:
         """What one iteration spends; nothing where nothing is trained."""
-        return iteration_cost(self.objective.instance, self.batch) if self.trained else Cost(0, 0, 0)
+        if self.optimiser is None:
+            return Cost(0, 0, 0)
+        return iteration_cost(self.objective.instance, self.batch, self.optimiser.instance.gradients_per_step)
 
     def with_iterations(self, iterations: int) -> Cell:
         """The same cell with the count that a plan found for its seconds; that count is the definition."""
@@ -180,7 +198,7 @@ class Cell:
             "latent": self.latent,
             "budget": {"currency": self.budget.currency, "amount": amount},
             "iterations": self.iterations,
-            "evaluation": {**dataclasses.asdict(self.evaluation), "metrics": list(self.evaluation.metrics)},
+            "evaluation": self.evaluation.definition(),
             **({"regularisers": [part.definition() for part in self.regularisers]} if self.regularisers else {}),
         }
 
@@ -215,7 +233,7 @@ class Cell:
             latent=definition["latent"],
             budget=Budget(budget["currency"], float(budget["amount"])),
             iterations=definition["iterations"],
-            evaluation=Evaluation(**{**evaluation, "metrics": tuple(evaluation["metrics"])}),
+            evaluation=Evaluation(**{k: tuple(v) if isinstance(v, list) else v for k, v in evaluation.items()}),
             regularisers=tuple(
                 Part.from_definition(catalogue.REGULARISERS, part) for part in definition.get("regularisers", ())
             ),

@@ -200,7 +200,9 @@ class _Resolver(Rows):
             self.problems.append(Problem(row.keys, message))
         if row.optimiser is not None:
             try:
-                iterations = budget.iterations(iteration_cost(row.objective.instance, suite.training.batch))
+                gradients = row.optimiser.instance.gradients_per_step
+                cost = iteration_cost(row.objective.instance, suite.training.batch, gradients)
+                iterations = budget.iterations(cost)
                 row.objective.instance.bind(column.target.instance)
             except FieldError as error:
                 self.problems.append(Problem(row.keys, f"{error} (on {column.label})"))

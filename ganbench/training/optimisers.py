@@ -31,6 +31,11 @@ class Optimiser:
     source: ClassVar[str] = ""
     extrapolates: ClassVar[bool] = False  # a step takes the gradients at a point ahead, given by `extrapolate`
 
+    @property
+    def gradients_per_step(self) -> int:
+        """Gradients that one step takes of each of its players."""
+        return 1 + self.extrapolates
+
     def rate(self, player: str) -> Any:
         """The learning rate of player "D" or "G"."""
         return self.lr_d if player == "D" else self.lr_g
@@ -97,10 +102,51 @@ class Adam(Optimiser):
     source = "Kingma and Ba 2015, arXiv:1412.6980, algorithm 1"
 
     def step(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
+        moments, root = self.moments(grads, state)
+        rate = self.rate(player) / (1 - self.beta1 ** moments["steps"])
+        first, second = moments["first"], moments["second"]
+        moved = {k: p - rate * first[k] / (second[k].sqrt() / root + self.eps) for k, p in params.items()}
+        return moved, moments
+
+    def moments(self, grads: Tensors, state: State) -> tuple[State, Tensor]:
+        """The state after gradients have entered it, and the root of the correction of its second moments."""
         steps = state["steps"] + 1
         first = {k: self.beta1 * m + (1 - self.beta1) * grads[k] for k, m in state["first"].items()}
         second = {k: self.beta2 * v + (1 - self.beta2) * grads[k].square() for k, v in state["second"].items()}
-        rate = self.rate(player) / (1 - self.beta1**steps)
-        root = (1 - self.beta2**steps).sqrt()
-        moved = {k: p - rate * first[k] / (second[k].sqrt() / root + self.eps) for k, p in params.items()}
-        return moved, {"first": first, "second": second, "steps": steps}
+        return {"first": first, "second": second, "steps": steps}, (1 - self.beta2**steps).sqrt()
+
+
+@dataclass(frozen=True)
+class ExtraAdam(Adam):
+    """Adam with extrapolation: the gradients at the point that a first Adam step reaches move the players from before.
+
+    Both gradients enter the moments, whose bias correction so counts two steps. The paper draws a new batch for the
+    second gradient; here both are of one batch, which is charged once, while two gradient steps are charged. It is the
+    paper's method where updates are simultaneous; where they alternate, each player extrapolates alone.
+    """
+
+    source = "Gidel et al. 2019, arXiv:1802.10551, algorithm 4, option 1"
+    extrapolates = True
+
+    def extrapolate(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
+        return self.step(player, params, grads, state)
+
+
+@dataclass(frozen=True)
+class OptimisticAdam(Adam):
+    """Adam that takes twice its present move and takes back its previous one: p <- p - lr (2 move - previous move).
+
+    A move is the corrected first moment over the root of the corrected second one plus eps; the one before the first
+    step is 0, so that the first step is twice Adam's.
+    """
+
+    slots = ("first", "second", "previous")
+    source = "Daskalakis et al. 2018, arXiv:1711.00141, algorithm 1"
+
+    def step(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
+        moments, root = self.moments(grads, state)
+        second, correction = moments["second"], 1 - self.beta1 ** moments["steps"]
+        moves = {k: m / correction / (second[k].sqrt() / root + self.eps) for k, m in moments["first"].items()}
+        rate, previous = self.rate(player), state["previous"]
+        moved = {k: p - rate * (2 * moves[k] - previous[k]) for k, p in params.items()}
+        return moved, {**moments, "previous": moves}

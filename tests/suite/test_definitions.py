@@ -40,6 +40,11 @@ def test_an_iteration_costs_what_its_steps_cost(steps: tuple[str, ...], cost: Co
     assert iteration_cost(Scheduled(steps), batch=10) == cost
 
 
+def test_an_optimiser_that_takes_two_gradients_in_a_step_is_charged_gradient_steps_alone_for_the_second() -> None:
+    cost = Cost(generator_steps=1, gradient_steps=4, real_samples=10)
+    assert iteration_cost(Scheduled(("D", "G")), batch=10, gradients_per_step=2) == cost
+
+
 def test_a_generator_step_that_sees_real_samples_is_charged_for_them() -> None:
     assert iteration_cost(UsingReal(("D", "G")), batch=10).real_samples == 20
 
