@@ -18,10 +18,20 @@ from ganbench.targets.contract import Target
 
 
 class Draws:
-    """Batch fields by step number; holds one block of steps at a time."""
+    """Batch fields by step number; holds one block of steps at a time. A `prefix` makes streams beside training's."""
 
-    def __init__(self, seeds: list[int], target: Target, batch: int, latent: int, extra: frozenset[str], device: str):
+    def __init__(
+        self,
+        seeds: list[int],
+        target: Target,
+        batch: int,
+        latent: int,
+        extra: frozenset[str],
+        device: str,
+        prefix: str = "",
+    ):
         self.seeds = seeds
+        self.prefix = prefix
         self.target = target.to(device)
         self.device = device
         d = math.prod(target.shape)
@@ -52,7 +62,7 @@ class Draws:
         # replicas second: a step's fields are then contiguous
         values = np.empty((STEPS_PER_BLOCK, len(self.seeds), *shape), dtype=np.float32)
         for lane, seed in enumerate(self.seeds):
-            values[:, lane] = law(streams.generator(seed, name, block), STEPS_PER_BLOCK, *shape)
+            values[:, lane] = law(streams.generator(seed, f"{self.prefix}{name}", block), STEPS_PER_BLOCK, *shape)
         return torch.from_numpy(values).to(self.device)
 
 

@@ -157,9 +157,9 @@ class Training:
         """1 / sum r^2 of the latents held last (R,), or None where none are held."""
         return None if self.weights is None else self.weights.square().sum(1).reciprocal().cpu().numpy()
 
-    def generator(self, lane: int) -> dict[str, np.ndarray]:
-        """Parameter name -> float32 array of one lane's generator."""
-        return {name: p[lane].cpu().numpy() for name, p in self.state["G"].items()}
+    def generator(self, lane: int, averaged: bool = False) -> dict[str, np.ndarray]:
+        """Parameter name -> float32 array of one lane's generator; of its averaged one where asked."""
+        return {name: p[lane].cpu().numpy() for name, p in self.state["averaged_G" if averaged else "G"].items()}
 
     def save(self, path: Path, kept: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Writes a checkpoint, whole or not at all, with what the caller wants kept beside the state."""
