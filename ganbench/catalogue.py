@@ -123,7 +123,18 @@ METRICS = Registry(
     },
 )
 
-DIAGNOSTICS = Registry("diagnostic", {})
+DIAGNOSTICS = Registry(
+    "diagnostic",
+    {
+        "generator_gradient_norm": "ganbench.metrics.dynamics.gradients:GeneratorGradientNorm",
+        "gradient_cosine": "ganbench.metrics.dynamics.gradients:GradientCosine",
+        "critic_slope": "ganbench.metrics.dynamics.critics:CriticSlope",
+        "discriminator_error": "ganbench.metrics.dynamics.critics:DiscriminatorError",
+        "duality_gap": "ganbench.metrics.dynamics.gap:DualityGap",
+        "game_jacobian": "ganbench.metrics.dynamics.jacobian:GameJacobian",
+    },
+)
+"""What a suite can watch while it trains; each gives rows whose metric is its name, or begins with it."""
 
 EXTRACTORS = ("classifier", "inception-v3-compat")
 """What gives features of images: a small network trained on the target's own labels, or the Inception network."""

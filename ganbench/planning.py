@@ -85,6 +85,7 @@ def code_version(cell: Cell, package: Path = PACKAGE) -> str:
     named += [(catalogue.OPTIMISERS, cell.optimiser.name)] if cell.optimiser else []
     named += [(catalogue.REGULARISERS, part.name) for part in cell.regularisers]
     named += [(catalogue.METRICS, metric) for metric in cell.evaluation.metrics]
+    named += [(catalogue.DIAGNOSTICS, text.partition("[")[0]) for text in cell.evaluation.diagnostics]
     modules = {registry.places[name].partition(":")[0] for registry, name in named}
     return _version(frozenset({*modules, *ROOTS}), package)
 

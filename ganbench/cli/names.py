@@ -17,6 +17,7 @@ REGISTRIES = {
     "objectives": catalogue.OBJECTIVES,
     "targets": catalogue.TARGETS,
     "metrics": catalogue.METRICS,
+    "diagnostics": catalogue.DIAGNOSTICS,
     "networks": catalogue.NETWORKS,
     "optimisers": catalogue.OPTIMISERS,
     "baselines": catalogue.BASELINES,

@@ -1,4 +1,4 @@
-"""From samples to rows: every metric with its floor, the baselines, and when the quality target was reached."""
+"""From samples to rows: every metric with its floor, diagnostics, baselines, when the quality target was reached."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from ganbench.catalogue import METRICS
 from ganbench.metrics.convergence import first_reached
 from ganbench.metrics.floors import floor
 from ganbench.suite import Cell
-from ganbench.training.loop import true_samples
+from ganbench.training.loop import Training, true_samples
 
 Rows = list[dict[str, Any]]
+
+AVERAGED = "ema_"
+"""Stands before the name of a metric that was measured on samples of the averaged generator."""
 
 
 def measure(
@@ -26,18 +29,32 @@ def measure(
     spent: dict[str, Any],
     final: bool,
     device: str = "cpu",
+    prefix: str = "",
 ) -> Rows:
-    """One row per metric of the cell, each with its floor; features are extracted on the device."""
+    """One row per metric of the cell, each with its floor; features are extracted on the device.
+
+    `prefix` stands before the names of the metrics: AVERAGED, where the samples are of an averaged generator.
+    """
     target, rows = cell.target.instance, []
     true = true_samples(target, seed, number, n)
     for name in cell.evaluation.metrics:
         metric = cell.evaluation.metric(name, device)
         m = metric.samples_of(n)
         found = metric.estimate(generated[:m], true[:m], target)
-        about = {"metric": name, "unit": metric.unit, "direction": metric.direction, **vars(found)}
+        about = {"metric": f"{prefix}{name}", "unit": metric.unit, "direction": metric.direction, **vars(found)}
         about |= {"floor": floor(metric, target, m), "instrument": metric.instrument(target)}
         rows.append({**spent, **about, "n": m, "final": final})
     return rows
+
+
+def observed(cell: Cell, training: Training, number: int) -> list[Rows]:
+    """What a suite's diagnostics tell of every lane at an evaluation, without what was spent; nothing where none."""
+    target, by_lane = cell.target.instance, [Rows() for _ in training.seeds]
+    for diagnostic in cell.evaluation.observers():
+        for about, values in diagnostic.observe(training, target, number):
+            for rows, value in zip(by_lane, values, strict=True):
+                rows.append({**about, "value": float(value), "floor": np.nan})
+    return by_lane
 
 
 def sizes(cell: Cell, final: bool) -> list[tuple[int, bool]]:

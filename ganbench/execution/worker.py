@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ganbench.execution.machine import out_of_memory, peak_memory_mb, release_memory, reset_peak_memory
-from ganbench.execution.measurement import measure, measure_baseline, reached, sizes
+from ganbench.execution.measurement import AVERAGED, measure, measure_baseline, observed, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
 from ganbench.planning import narrower
 from ganbench.suite import Cell
@@ -180,17 +180,19 @@ def _failed(definition: dict[str, Any], error: Exception) -> Outcome:
 
 def _evaluate(training: Training, cells: list[Cell], outcomes: list[Outcome], number: int, final: bool) -> None:
     alive, cell = training.alive(), cells[0]
-    weights = training.effective_sample_size()
+    weights, watched = training.effective_sample_size(), observed(cell, training, number)
     for n, last in sizes(cell, final):
         stream = "evaluation.final" if last else "evaluation"
-        generated = training.samples(stream, number, n)
+        generated = {name: training.samples(stream, number, n, averaged) for name, averaged in _generators(training)}
         for lane, outcome in enumerate(outcomes):
             if not alive[lane] or outcome.status != "completed":
                 continue
             seed, spent = outcome.definition["seed"], _spent(training, cell)
             try:
-                samples, device = generated[lane].astype(np.float64), training.game.device
-                rows = measure(cell, samples, seed, number, n, spent, last, device)
+                rows = []
+                for prefix, each in generated.items():
+                    samples, device = each[lane].astype(np.float64), training.game.device
+                    rows += measure(cell, samples, seed, number, n, spent, last, device, prefix)
             except NonFiniteSamples:
                 outcome.status = "diverged"  # finite weights whose samples overflow
                 training.freeze(lane)
@@ -201,7 +203,12 @@ def _evaluate(training: Training, cells: list[Cell], outcomes: list[Outcome], nu
             if weights is not None:
                 ess = {"metric": "effective_sample_size", "value": float(weights[lane]), "unit": "latents"}
                 rows.append({**spent, **ess, "direction": "higher", "floor": np.nan, "n": cell.batch, "final": last})
-            outcome.rows += rows
+            outcome.rows += [*rows, *({**spent, **row, "final": last} for row in watched[lane])]
+
+
+def _generators(training: Training) -> list[tuple[str, bool]]:
+    """What stands before the names of a generator's metrics, and whether it is the averaged one."""
+    return [("", False), *([(AVERAGED, True)] if training.game.optimiser.ema else [])]
 
 
 def _spent(training: Training, cell: Cell) -> dict[str, Any]:
@@ -217,10 +224,12 @@ def _spent(training: Training, cell: Cell) -> dict[str, Any]:
 
 
 def _snapshot(training: Training, cell: Cell, outcomes: list[Outcome]) -> None:
-    samples = training.samples("snapshot", 0, cell.target.instance.snapshot_samples)
-    for lane, outcome in enumerate(outcomes):
-        if outcome.status != "failed":
-            outcome.arrays[f"snapshot/{training.iteration}"] = samples[lane]
+    for _, averaged in _generators(training):
+        samples = training.samples("snapshot", 0, cell.target.instance.snapshot_samples, averaged)
+        name = f"{'averaged_' if averaged else ''}snapshot/{training.iteration}"
+        for lane, outcome in enumerate(outcomes):
+            if outcome.status != "failed":
+                outcome.arrays[name] = samples[lane]
 
 
 def _finish(training: Training, cell: Cell, outcome: Outcome, lane: int, evaluation_s: float) -> None:
@@ -239,7 +248,9 @@ def _finish(training: Training, cell: Cell, outcome: Outcome, lane: int, evaluat
         "peak_memory_mb": peak_memory_mb(training.game.device),
     }
     outcome.rows += reached(cell, outcome.rows, outcome.status)
-    outcome.arrays |= {f"generator/{name}": p for name, p in training.generator(lane).items()}
+    for _, averaged in _generators(training):
+        folder = "averaged" if averaged else "generator"
+        outcome.arrays |= {f"{folder}/{name}": p for name, p in training.generator(lane, averaged).items()}
 
 
 def _spread(iterations: int, count: int) -> set[int]:

@@ -219,7 +219,10 @@ class Cell:
 
         Raises ValueError where a name, a field or a value is not known to this version.
         """
-        evaluation, budget = definition["evaluation"], definition["budget"]
+        budget = definition["budget"]
+        evaluation: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in definition["evaluation"].items()
+        }
         name = definition["objective"]["name"]
         untrained = next((r for r in (catalogue.BASELINES, catalogue.FINDINGS) if name in r.places), None)
         registry = untrained or catalogue.OBJECTIVES
@@ -233,7 +236,7 @@ class Cell:
             latent=definition["latent"],
             budget=Budget(budget["currency"], float(budget["amount"])),
             iterations=definition["iterations"],
-            evaluation=Evaluation(**{k: tuple(v) if isinstance(v, list) else v for k, v in evaluation.items()}),
+            evaluation=Evaluation(**evaluation),
             regularisers=tuple(
                 Part.from_definition(catalogue.REGULARISERS, part) for part in definition.get("regularisers", ())
             ),

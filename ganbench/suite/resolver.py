@@ -18,6 +18,7 @@ from ganbench.suite.document import Keys, Problem
 from ganbench.suite.rows import Row, Rows, label_of
 from ganbench.suite.schema import Suite
 from ganbench.suite.spec import Choices, Interval, parse_spec
+from ganbench.suite.watching import watched
 
 MOST_CELLS = 10_000
 
@@ -63,15 +64,38 @@ class _Resolver(Rows):
             self.problems.append(Problem(("objectives",), f"found more than {MOST_CELLS:,} cells; list fewer values"))
         if self.problems or network is None:
             return []
-        made = [(row, self.cell(row, column, network, metrics[column.label])) for column in columns for row in rows]
+        crossed = [(row, column) for column in columns for row in rows]
+        made = [self.cell(row, column, network, metrics[column.label]) for row, column in crossed]
         cells: dict[str, Cell] = {}
-        for row, cell in made:
+        for (row, _), cell in zip(crossed, self.watched(made), strict=True):
             # a budget in seconds has no iterations yet, and they are the same for twins
             identity = json.dumps(cell.with_iterations(cell.iterations or 0).identity(), sort_keys=True)
             if identity in cells:
                 self.problems.append(Problem(row.keys, f'the same cell as "{cells[identity].label}"; remove one'))
             cells[identity] = cell
         return [*cells.values(), *self.findings()]
+
+    def watched(self, cells: list[Cell]) -> list[Cell]:
+        """The cells with the diagnostics that apply to them.
+
+        One that applies to no cell is a mistake, except where only what makes the cells comes from a command line.
+        """
+        specs, changed = self.suite.evaluation.diagnostics, self.suite.document.changed
+        keys: list[Keys] = [("evaluation", "diagnostics", index) for index in range(len(specs))]
+        parts = [
+            self.part(catalogue.DIAGNOSTICS, s.name, written_in(s, k), k) for s, k in zip(specs, keys, strict=True)
+        ]
+        if self.problems or not specs:
+            return cells
+        found, reasons = watched(cells, [part for part in parts if part is not None])
+        makers = ("targets", "objectives", "network")
+        borrowed = any(changed((key,)) for key in makers) and not changed(("evaluation", "diagnostics"))
+        for index, (spec, reason) in enumerate(zip(specs, reasons, strict=True)):
+            if spec.name in [other.name for other in specs[:index]]:
+                self.problems.append(Problem(keys[index], f"{spec.name} is listed twice; remove one"))
+            elif reason is not None and not borrowed:
+                self.problems.append(Problem(keys[index], f'"{spec.name}" applies to no cell ({reason}); remove it'))
+        return found
 
     def findings(self) -> Iterator[Cell]:
         """A cell for each finding, on the target that it names."""

@@ -144,6 +144,10 @@ Metrics = Annotated[
     tuple[Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.METRICS))], ...],
     Field(strict=False),
 ]
+Diagnostics = Annotated[
+    tuple[Annotated[Spec, PlainValidator(lambda v: _single(v, catalogue.DIAGNOSTICS))], ...],
+    Field(strict=False),
+]
 Network = Annotated[Spec, PlainValidator(lambda v: _single(v, catalogue.NETWORKS))]
 Optimiser = Annotated[Spec, PlainValidator(lambda v: _single(v, catalogue.OPTIMISERS))]
 Objective = Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.OBJECTIVES))]
@@ -203,6 +207,7 @@ class Evaluation(Section):
     """When and how a replica is measured; `reached` is a quality target per target, a level of the metric `reached_by`.
 
     `extractor` gives the features of metrics on images; `weights` is its file, where it is not ganbench's own.
+    `diagnostics` are measured beside the metrics, on every cell to which they apply.
     """
 
     times: Count = 15
@@ -214,6 +219,7 @@ class Evaluation(Section):
     reached_by: Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.METRICS))] = "w1"
     extractor: Annotated[str, PlainValidator(lambda v: _choice(v, "extractor", catalogue.EXTRACTORS))] = "classifier"
     weights: str = ""
+    diagnostics: Diagnostics = ()
 
 
 class Tuning(Section):

@@ -98,7 +98,7 @@ class Adam(Optimiser):
     beta2: Swept = ranged(0.9, at_least=0, below=1)
     eps: Swept = ranged(1e-8, above=0)
 
-    slots = ("first", "second")
+    slots: ClassVar[tuple[str, ...]] = ("first", "second")
     source = "Kingma and Ba 2015, arXiv:1412.6980, algorithm 1"
 
     def step(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
