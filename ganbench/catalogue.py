@@ -136,6 +136,9 @@ DIAGNOSTICS = Registry(
 )
 """What a suite can watch while it trains; each gives rows whose metric is its name, or begins with it."""
 
+AVERAGED = "ema_"
+"""Stands before the name of a metric that was measured on samples of the averaged generator."""
+
 EXTRACTORS = ("classifier", "inception-v3-compat")
 """What gives features of images: a small network trained on the target's own labels, or the Inception network."""
 

@@ -16,9 +16,6 @@ from ganbench.training.loop import Training, true_samples
 
 Rows = list[dict[str, Any]]
 
-AVERAGED = "ema_"
-"""Stands before the name of a metric that was measured on samples of the averaged generator."""
-
 
 def measure(
     cell: Cell,
@@ -33,7 +30,7 @@ def measure(
 ) -> Rows:
     """One row per metric of the cell, each with its floor; features are extracted on the device.
 
-    `prefix` stands before the names of the metrics: AVERAGED, where the samples are of an averaged generator.
+    `prefix` stands before the names of the metrics: `catalogue.AVERAGED`, where an averaged generator made the samples.
     """
     target, rows = cell.target.instance, []
     true = true_samples(target, seed, number, n)

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ganbench.catalogue import AVERAGED
 from ganbench.execution.machine import out_of_memory, peak_memory_mb, release_memory, reset_peak_memory
-from ganbench.execution.measurement import AVERAGED, measure, measure_baseline, observed, reached, sizes
+from ganbench.execution.measurement import measure, measure_baseline, observed, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
 from ganbench.planning import narrower
 from ganbench.suite import Cell

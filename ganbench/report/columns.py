@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ganbench.catalogue import AVERAGED, DIAGNOSTICS
 from ganbench.report import wording
 from ganbench.report.finals import AT, on_images, other_metrics, plain
 from ganbench.report.wording import FLAGGED, decimals, inert, number
@@ -105,14 +106,17 @@ def _metric_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
         blank = " " * int(flagged.any())
         cells = [f"{number(v, places)}{FLAGGED if f else blank}" for v, f in zip(rows[name], flagged, strict=True)]
         floor = f"{number(floors.median(), places)}{blank}"
-        columns.append(Column(_heading(results, name), cells, _importance(name, order), floor))
+        ranked = plain(str(rows.rank_by.iloc[0]))
+        columns.append(Column(_heading(results, name), cells, _importance(name, order, ranked), floor))
     return columns
 
 
-def _importance(metric: str, order: int) -> int:
-    if AT in metric:
-        return 2  # what a person has measured on purpose goes first
+def _importance(metric: str, order: int, ranked: str) -> int:
     own = plain(metric)
+    if AT in metric or own == f"{AVERAGED}{ranked}":
+        return 2  # what a person has measured on purpose goes first
+    if own.startswith((AVERAGED, *DIAGNOSTICS.names())):
+        return 60 + order
     if own in TELLING:
         return 3 + TELLING.index(own)
     return 15 + THEN.index(own) if own in THEN else 20 + order
@@ -163,4 +167,5 @@ def _reached_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
 
 def _heading(results: pd.DataFrame, metric: str) -> str:
     directions = results[results.metric == plain(metric)].direction
-    return f"{inert(metric)} {wording.ARROWS.get(directions.iloc[0] if len(directions) else '', '')}".strip()
+    name = f"{metric.removeprefix(AVERAGED)} ema" if metric.startswith(AVERAGED) else metric
+    return f"{inert(name)} {wording.ARROWS.get(directions.iloc[0] if len(directions) else '', '')}".strip()

@@ -60,7 +60,7 @@ def spends(results: pd.DataFrame) -> pd.Series[bool]:
 
 
 def budget_sentence(results: pd.DataFrame) -> str:
-    """Which currency was held equal, and how discriminator steps and the E-step of em were charged."""
+    """Which currency was held equal; how discriminator steps, the E-step of em and extrapolation were charged."""
     trained = results[spends(results)]
     budgets = trained[["budget_currency", "budget_amount"]].dropna().drop_duplicates()
     said = [f"{float(a):,.10g} {charging(currency)}" for currency, a in budgets.itertuples(index=False, name=None)]
@@ -69,6 +69,8 @@ def budget_sentence(results: pd.DataFrame) -> str:
     # seconds are the clock's, which runs in an E-step too
     weighs = (trained.objective == "em").any() and (budgets.budget_currency != "seconds").any()
     free = " em: the forward passes of its E-steps take no gradient step and are not charged." if weighs else ""
+    if (trained.optimiser == "extra-adam").any() and (budgets.budget_currency == "gradient_steps").any():
+        free += " extra-adam: a step takes two gradients of its player and is charged as two."
     if len(said) > 1:
         return f"NOT held equal; the rows have different budgets: {'. '.join(said)}.{free}"
     return f"Held equal for every objective: {said[0]}.{free}"

@@ -20,7 +20,7 @@ IDENTITY = ("suite", "target", "objective", "label", "seed", "replica_id", "cell
 CURVES = tuple(Row.__annotations__)
 EXECUTION = ("device", "width", "compiled", "threads", "precision", "lift", "convolution")
 INFO = ("iteration_s", "samples_per_s", "compile_s", "evaluation_s", "peak_memory_mb", "diverged_at", "error", "notes")
-PROTOCOL = ("baseline", "budget_currency", "budget_amount", "rank_by", "quality_metric", "quality_target")
+PROTOCOL = ("baseline", "optimiser", "budget_currency", "budget_amount", "rank_by", "quality_metric", "quality_target")
 RECORD = ("execution", "written_s", "measured_later")
 
 
@@ -81,6 +81,7 @@ def _describe(result: Stored) -> dict[str, Any]:
         **{key: execution.get(key) for key in EXECUTION},
         **{key: info.get(key) for key in INFO},
         "baseline": bool(definition.get("baseline", objective in BASELINES)),
+        "optimiser": (cell.get("optimiser") or {}).get("name"),
         "budget_currency": budget.get("currency"),
         "budget_amount": budget.get("amount"),
         "rank_by": rank_by,
