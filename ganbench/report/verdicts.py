@@ -1,0 +1,152 @@
+"""Which objective to use and how sure that is: objectives against a named one and in pairs, target by target."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ganbench import streams
+from ganbench.report.finals import final_values, ranking_metric
+from ganbench.report.ranking import latest, rank, suite_rank_by
+from ganbench.statistics import FEWEST_FOR_INFERENCE, Comparison, compare, families
+
+AGAINST = "non-saturating"
+"""What objectives are compared with where nobody names another."""
+
+DECIDED = ("better", "much better", "worse", "much worse")
+
+SeedCosts = dict[str, dict[int, float]]
+"""Cell -> seed -> final cost: small is good, infinite is diverged."""
+
+
+def verdicts(results: pd.DataFrame, rank_by: str | None = None, against: str = AGAINST) -> pd.DataFrame:
+    """Comparisons of objectives on each target by their final `rank_by`, from the table of `load_results`.
+
+    One row per suite, target, family and pair: `label` against `other`. The family "baseline" has every objective
+    against the one that is labelled `against`, or the best of that name; it is absent where there is none. The family
+    "pairs" has all pairs. Columns are those of statistics.Comparison with `word`, `seeds_to_decide` and
+    `pairing_differs`. Baselines, which are no objectives, are in no family; failed replicas have no cost.
+    """
+    rows: list[dict[str, Any]] = []
+    for (suite, target), group in latest(results).groupby(["suite", "target"], sort=True):
+        metric = rank_by or suite_rank_by(group)
+        ranked = rank(group, rank_by)
+        ranked = ranked[~ranked.baseline]
+        labels = dict(zip(ranked.cell_id, ranked.label, strict=True))
+        costs = {cell: of_cell for cell, of_cell in seed_costs(group, metric).items() if cell in labels and of_cell}
+        cells = [cell for cell in ranked.cell_id if cell in costs]
+        named = _named(ranked[ranked.cell_id.isin(cells)], against)
+        kinds = {"baseline": [(cell, named) for cell in cells if named and cell != named]}
+        kinds["pairs"] = list(combinations(cells, 2))
+        for family, pairs in kinds.items():
+            compared = [_compared(costs, str(target), pair) for pair in pairs]
+            for (cell, other), found in zip(pairs, families(compared), strict=True):
+                about = {"suite": suite, "target": target, "family": family, "metric": metric}
+                about |= {"label": labels[cell], "other": labels[other], "cell_id": cell, "other_cell_id": other}
+                told = {"word": found.word, "seeds_to_decide": found.seeds_to_decide}
+                rows.append({**about, **vars(found), **told, "pairing_differs": found.pairing_differs})
+    return pd.DataFrame(rows, columns=[*COLUMNS])
+
+
+COLUMNS = (
+    *("suite", "target", "family", "metric", "label", "other", "cell_id", "other_cell_id"),
+    *Comparison.__dataclass_fields__,
+    *("word", "seeds_to_decide", "pairing_differs"),
+)
+
+
+def seed_costs(results: pd.DataFrame, rank_by: str) -> SeedCosts:
+    """The final costs of one target's replicas; one without a trusted value, but for a diverged one, has none."""
+    final = final_values(results)
+    final = final[final.metric == ranking_metric(final, rank_by)]
+    sign = -1 if (final.direction == "higher").any() else 1
+    trusted = final[(final.status == "completed") & (final.flag == "") & final.value.notna()]
+    found: SeedCosts = {str(cell): {} for cell in results.cell_id.unique()}
+    for cell, seed, value in zip(trusted.cell_id, trusted.seed, trusted.value, strict=True):
+        found[cell][int(seed)] = sign * value
+    diverged = results[results.status == "diverged"].drop_duplicates("replica_id")
+    for cell, seed in zip(diverged.cell_id, diverged.seed, strict=True):
+        found[cell][int(seed)] = math.inf
+    return found
+
+
+def _named(ranked: pd.DataFrame, against: str) -> str | None:
+    """The cell that goes by a label, else the best ranked of an objective of that name."""
+    for column in ("label", "objective"):
+        found = ranked[ranked[column] == against]
+        if len(found):
+            return str(found.cell_id.iloc[0])
+    return None
+
+
+def _compared(costs: Mapping[str, dict[int, float]], target: str, pair: tuple[str, str]) -> Comparison:
+    a, b = pair
+    # its own key: no other cell may move an interval
+    return compare(costs[a], costs[b], streams.generator(0, f"compare/{target}/{a}/{b}"))
+
+
+def groups(ranked: Iterable[str], pairs: pd.DataFrame) -> dict[str, str]:
+    """Label -> letters; two objectives that share a letter were not told apart. From one target's family of pairs.
+
+    Letters go to the largest sets of objectives of which no two were told apart, the best first.
+    Source: Piepho 2004, "An algorithm for a letter-based representation of all-pairwise comparisons".
+    """
+    labels = list(ranked)
+    decided = pairs[pairs.word.isin(DECIDED)]
+    apart = {frozenset(pair) for pair in zip(decided.label, decided.other, strict=True)}
+    sets: list[frozenset[str]] = [frozenset(labels)]
+    for pair in apart:
+        split = [s - {member} for s in sets if pair <= s for member in pair] + [s for s in sets if not pair <= s]
+        sets = [s for s in set(split) if s and not any(s < other for other in split)]
+    ordered = sorted(sets, key=lambda s: sorted(labels.index(label) for label in s))
+    letters = {s: _letter(i) for i, s in enumerate(ordered)}
+    return {label: "".join(letters[s] for s in ordered if label in s) for label in labels}
+
+
+def _letter(i: int) -> str:
+    return chr(ord("a") + i) if i < 26 else f"({i + 1})"
+
+
+def verdict_sentence(ranked: pd.DataFrame, pairs: pd.DataFrame) -> str:
+    """What one target's replicas say about which objective to use, in words; from its rows of `rank` and its pairs."""
+    own = ranked[~ranked.baseline & ranked["rank"].notna() & np.isfinite(ranked.value.astype(float))].sort_values(
+        "rank"
+    )
+    target = ranked.target.iloc[0]
+    if own.empty:
+        return f"{target}: no objective has a value that can be ranked."
+    best = own.iloc[0]
+    seeds = int(best.completed + best.diverged)
+    began = f"{target}: {best.label} is first by {best.rank_by} ({best.value:.3g}, floor {best.floor:.3g})"
+    if len(own) == 1:
+        return f"{began}; it was compared with no other objective."
+    if seeds < FEWEST_FOR_INFERENCE:
+        return f"{began}, which {seeds} seed{'' if seeds == 1 else 's'} cannot show; {FEWEST_FOR_INFERENCE} are needed."
+    mine = pairs[(pairs.label == best.label) | (pairs.other == best.label)]
+    wins = [_from(row, best.label) for row in mine.itertuples()]
+    beaten = [label for label, word, _ in wins if word in ("better", "much better")]
+    level = [(label, needed) for label, word, needed in wins if word not in ("better", "much better")]
+    if not level:
+        return f"{began}, and better than every other objective ({seeds} seeds)."
+    told = f"{began}. {seeds} seeds do not tell it from {_listed([label for label, _ in level])}"
+    finite = [needed for _, needed in level if math.isfinite(needed)]
+    if finite and max(finite) > seeds:
+        told += f"; about {max(finite):.0f} seeds of each would"
+    return f"{told}. It is better than {_listed(beaten)}." if beaten else f"{told}."
+
+
+def _from(row: Any, label: str) -> tuple[str, str, float]:
+    """The other objective of a pair, the word for `label` against it, and the seeds that would decide."""
+    turned = {"better": "worse", "much better": "much worse", "worse": "better", "much worse": "much better"}
+    if row.label == label:
+        return row.other, row.word, row.seeds_to_decide
+    return row.label, turned.get(row.word, row.word), row.seeds_to_decide
+
+
+def _listed(labels: list[str]) -> str:
+    return labels[0] if len(labels) == 1 else f"{', '.join(labels[:-1])} and {labels[-1]}"
