@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -78,7 +79,7 @@ def test_where_more_is_better_the_larger_value_wins(study: Study):
     for label, value in (("em", 8.0), ("minimax", 4.0)):
         for seed in range(8):
             study.add(label, seed, {"modes_covered": value + seed / 100}, direction="higher")
-    row = found(study, rank_by="modes_covered").loc[("em", "minimax")]
+    row: Any = found(study, rank_by="modes_covered").loc[("em", "minimax")]
     assert row.probability == 1
 
 
@@ -89,7 +90,8 @@ def test_seven_objectives_are_adjusted_for_more_comparisons_than_two(study: Stud
         add(many, label, values)
         if i < 2:
             add(few, label, values)
-    alone, among = (found(s).loc[("em", "minimax")] for s in (few, many))
+    rows: list[Any] = [found(s).loc[("em", "minimax")] for s in (few, many)]
+    alone, among = rows
     assert alone.p == among.p == alone.adjusted < among.adjusted
 
 
