@@ -8,9 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ganbench.plugins import OpenRegistry
 from ganbench.registry import Registry
 
-OBJECTIVES = Registry(
+
+def _untrained() -> tuple[Registry, ...]:
+    """Registries whose names no objective from outside can take: a suite lists both side by side."""
+    return BASELINES, FINDINGS
+
+
+OBJECTIVES = OpenRegistry(
     "objective",
     {
         "minimax": "ganbench.objectives.minimax:Minimax",
@@ -22,6 +29,9 @@ OBJECTIVES = Registry(
         "cramer": "ganbench.objectives.cramer:Cramer",
         "vae": "ganbench.objectives.vae:VAE",
     },
+    group="ganbench.objectives",
+    base="ganbench.objectives.contract:Objective",
+    beside=_untrained,
 )
 
 REGULARISERS = Registry(

@@ -39,6 +39,26 @@ class Registry:
     def names(self) -> list[str]:
         return list(self.places)
 
+    def holds(self, name: str) -> bool:
+        """Whether a name is one of this kind."""
+        return name in self.places
+
+    def outside(self) -> dict[str, str]:
+        """Name -> distribution, of classes that other distributions bring; nothing is imported."""
+        return {}
+
+    def identity(self, name: str) -> str:
+        """The name as it stands in an identity: of a class in a person's file, without the folder."""
+        return name
+
+    def place(self, name: str) -> str:
+        """The name by which any process of this machine loads a class of a person's file; "" of all others."""
+        return ""
+
+    def sources(self, name: str) -> list[Path]:
+        """The files of a class from outside; none where it comes with this package."""
+        return []
+
     def require(self, name: str) -> str:
         """The name itself. Raises UnknownName, with the nearest name, where it is not registered."""
         if name not in self.places:

@@ -15,7 +15,7 @@ import ganbench
 PACKAGE = Path(ganbench.__file__).parent
 
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("registry", "catalogue", "fields", "folders", "streams"),
+    ("registry", "plugins", "catalogue", "fields", "folders", "streams"),
     ("suite",),
     ("planning",),
     ("targets", "objectives", "networks"),
@@ -37,8 +37,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 APART = ("targets", "objectives", "networks")
 """Parts of one layer that know nothing of each other."""
 
-TORCHLESS = "registry catalogue fields folders suite planning store statistics report study pipeline measuring cli"
-WITHOUT_TORCH = tuple(TORCHLESS.split(" "))
+TORCHLESS = "registry plugins catalogue fields folders suite planning store statistics report study pipeline"
+WITHOUT_TORCH = (*TORCHLESS.split(" "), "measuring", "cli")
 
 
 def layer(part: str) -> int:
