@@ -10,6 +10,9 @@ from ganbench.planning import Replica
 from ganbench.suite import Cell
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
     import pandas as pd
 
     from ganbench.execution.remeasure import Kept
@@ -25,8 +28,9 @@ def evaluate(folder: str | Path, metric: str, *, samples: int | None = None, dev
 
     From the stored generators, and from baselines fitted again; `samples` defaults to those of the final evaluation,
     whose value it then repeats. Diverged and failed replicas have none, as in training. `load_results` finds the rows
-    too, with measured_later True. Raises StoreError, ValueError for a metric that applies to no target, and ValueError
-    that lists replicas which could not be measured, after all others were.
+    too, with measured_later True, and beside them those of averaged generators, named `ema_` and the metric. Raises
+    StoreError, ValueError for a metric that applies to no target, and ValueError that lists replicas which could not be
+    measured, after all others were.
     """
     from ganbench.execution.remeasure import grouped, measurable, remeasure
     from ganbench.training.device import resolve_device
@@ -70,9 +74,14 @@ def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
         except (KeyError, ValueError) as error:
             unknown[replica_id] = f"{result.definition['label']} cannot be rebuilt by this version: {error}"
             continue
-        generator = {k.removeprefix("generator/"): v for k, v in result.arrays.items() if k.startswith("generator/")}
+        generator, averaged = (_folder(result.arrays, name) for name in ("generator/", "averaged/"))
         last = next(row for row in reversed(result.rows) if row.final)
         spent = {name: getattr(last, name) for name in SPENT}
         replica = Replica(cell, result.definition["seed"], replica_id, result.definition, width_key="")
-        kept.append(Kept(replica, generator, spent))
+        kept.append(Kept(replica, generator, spent, averaged))
     return kept, unknown
+
+
+def _folder(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Those arrays whose names begin with a prefix, by the rest of the name."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
 from ganbench import streams
+from ganbench.catalogue import AVERAGED
 from ganbench.execution.measurement import Rows, measure
 from ganbench.execution.worker import Job, new_training
 from ganbench.metrics.contract import NonFiniteSamples
@@ -20,11 +21,15 @@ from ganbench.suite import Cell
 
 @dataclass(frozen=True)
 class Kept:
-    """What the store keeps of a finished replica: its generator by parameter name, and what it had spent at its end."""
+    """What the store keeps of a finished replica: its generator by parameter name, and what it had spent at its end.
+
+    `averaged` is its averaged generator, empty where it has none.
+    """
 
     replica: Replica
     generator: Mapping[str, np.ndarray]
     spent: Mapping[str, Any]
+    averaged: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def measurable(kept: list[Kept], metric: str, samples: int | None) -> list[Kept]:
@@ -53,6 +58,8 @@ def grouped(kept: list[Kept]) -> list[list[Kept]]:
 def remeasure(kept: list[Kept], metric: str, samples: int | None, device: str) -> list[Rows | str]:
     """One final row per replica of ONE ensemble, or why there is none; `samples` defaults to the cell's final ones.
 
+    A replica with an averaged generator has a second row, of its samples.
+
     With the metric and the number of samples of the final evaluation the value is the stored one, bit for bit, under
     the same execution: an ensemble of the same width, and the same number of threads.
     """
@@ -64,11 +71,13 @@ def remeasure(kept: list[Kept], metric: str, samples: int | None, device: str) -
     threads = torch.get_num_threads()
     torch.set_num_threads(kept[0].replica.definition["execution"]["threads"])
     try:
-        generated = _samples(kept, cells, number, n, device)
+        generated = {"": _samples(kept, [one.generator for one in kept], cells, number, n, device)}
+        if all(one.averaged for one in kept):
+            generated[AVERAGED] = _samples(kept, [one.averaged for one in kept], cells, number, n, device)
     finally:
         torch.set_num_threads(threads)
     return [
-        _rows(cell, generated[lane].astype(np.float64), number, n, one, device)
+        _rows(cell, {prefix: samples[lane] for prefix, samples in generated.items()}, number, n, one, device)
         for lane, (cell, one) in enumerate(zip(cells, kept, strict=True))
     ]
 
@@ -77,23 +86,34 @@ def _with_metric(cell: Cell, metric: str) -> Cell:
     return dataclasses.replace(cell, evaluation=dataclasses.replace(cell.evaluation, metrics=(metric,)))
 
 
-def _samples(kept: list[Kept], cells: list[Cell], number: int, n: int, device: str) -> np.ndarray:
+def _samples(
+    kept: list[Kept],
+    generators: list[Mapping[str, np.ndarray]],
+    cells: list[Cell],
+    number: int,
+    n: int,
+    device: str,
+) -> np.ndarray:
     """Samples (R, n, *d) of an ensemble that holds the stored generators, padded with the first."""
     training = new_training(Job(tuple(one.replica.definition for one in kept), device, checkpoint=""), cells)
-    padded = [*kept, *kept[:1] * (training.game.width - len(kept))]
-    generators = {}
+    padded = [*generators, *generators[:1] * (training.game.width - len(kept))]
+    stored = {}
     for name, like in training.state["G"].items():
-        stacked = np.stack([one.generator[name] for one in padded])
+        stacked = np.stack([generator[name] for generator in padded])
         if stacked.shape != tuple(like.shape):
             raise ValueError(f"the stored {name} has the shape {stacked.shape[1:]}, expected {tuple(like.shape[1:])}")
-        generators[name] = torch.from_numpy(stacked).to(device)
-    training.state = {**training.state, "G": generators}
+        stored[name] = torch.from_numpy(stacked).to(device)
+    training.state = {**training.state, "G": stored}
     return training.samples("evaluation.final", number, n)
 
 
-def _rows(cell: Cell, generated: np.ndarray, number: int, n: int, one: Kept, device: str) -> Rows | str:
+def _rows(cell: Cell, generated: Mapping[str, np.ndarray], number: int, n: int, one: Kept, device: str) -> Rows | str:
+    rows: Rows = []
     try:
-        return measure(cell, generated, one.replica.seed, number, n, dict(one.spent), final=True, device=device)
+        for prefix, each in generated.items():
+            samples, spent = each.astype(np.float64), dict(one.spent)
+            rows += measure(cell, samples, one.replica.seed, number, n, spent, True, device, prefix)
+        return rows
     except NonFiniteSamples as error:
         return str(error)
 
@@ -101,4 +121,4 @@ def _rows(cell: Cell, generated: np.ndarray, number: int, n: int, one: Kept, dev
 def _baseline_rows(cell: Cell, one: Kept, n: int, device: str) -> Rows | str:
     seed = one.replica.seed
     fitted = cell.objective.instance.fit(cell.target.instance, seed)
-    return _rows(cell, fitted.sample(streams.generator(seed, f"baseline.samples.{n}"), n), 0, n, one, device)
+    return _rows(cell, {"": fitted.sample(streams.generator(seed, f"baseline.samples.{n}"), n)}, 0, n, one, device)

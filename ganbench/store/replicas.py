@@ -33,7 +33,7 @@ class ReplicaResult:
 
     `definition` is JSON with the keys of REQUIRED; `info` is JSON (versions, machine, iteration_s, samples_per_s,
     peak_memory_mb, diverged_at, error, ...). `arrays` holds "snapshot/<iteration>", float32 (500, *d), and
-    "generator/<parameter>", float32.
+    "generator/<parameter>", float32; with an averaged generator "averaged_snapshot/..." and "averaged/..." as well.
     """
 
     definition: dict[str, Any]
