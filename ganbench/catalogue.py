@@ -57,6 +57,10 @@ BASELINES = Registry(
 )
 
 FINDINGS = Registry("finding", {})
+"""Classic results of the field, for a suite's `findings`: laws on objectives, and the arrays of a figure."""
+
+COMPARED = " | "
+"""Stands between a law, its objective and what is compared in the name of a finding's metric."""
 
 TARGETS = Registry(
     "target",
