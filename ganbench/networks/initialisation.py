@@ -8,7 +8,6 @@ import numpy as np
 from torch import nn
 
 from ganbench import streams
-from ganbench.networks.mlp import BatchStats
 
 WAYS = ("products", "torch")
 """Ways to compute a convolution that has a choice, and says so by its attribute `way`."""
@@ -17,13 +16,14 @@ WAYS = ("products", "torch")
 def initial_params(module: nn.Module, seed: int, player: str) -> dict[str, np.ndarray]:
     """Parameter name -> float32 array.
 
-    Weights and biases are uniform within 1 / sqrt(fan in) of zero, as in PyTorch; gains are 1 and their biases 0.
+    Weights and biases are uniform within 1 / sqrt(fan in) of zero, as in PyTorch; a layer with `fixed_start` keeps the
+    values that it was made with: gains are 1 and their biases 0.
     """
     fan_in, fixed = {}, {}
     for prefix, layer in module.named_modules():
         for name, p in layer.named_parameters(recurse=False):
             full = f"{prefix}.{name}" if prefix else name
-            if isinstance(layer, BatchStats):
+            if getattr(layer, "fixed_start", False):
                 fixed[full] = p.detach().numpy().copy()
             else:
                 weight = layer.get_parameter("weight")

@@ -63,6 +63,8 @@ class BatchStats(nn.Module):
     Source: Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 1.
     """
 
+    fixed_start = True
+
     def __init__(self, width: int):
         super().__init__()
         self.gain = nn.Parameter(torch.ones(width))

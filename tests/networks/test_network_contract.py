@@ -45,6 +45,12 @@ def modules(network: Any) -> dict[str, nn.Module]:
     return {"G": network.generator(3, shape), "D": network.critic(shape, 1)}
 
 
+def drawn(module: nn.Module) -> set[str]:
+    """Names of the parameters whose start depends on the seed."""
+    owners = {name: module.get_submodule(name.rpartition(".")[0]) for name, _ in module.named_parameters()}
+    return {name for name, owner in owners.items() if not getattr(owner, "fixed_start", False)}
+
+
 def game(network: Any, objective: str) -> Game:
     return Game(OBJECTIVES.load(objective)(), SGD(), network, None, 3, smallest(network), 16, 2, False, "cpu")
 
@@ -101,13 +107,20 @@ def test_initial_weights_are_those_of_their_seed(network: Any):
 def test_initial_weights_differ_between_seeds(network: Any):
     for player, module in modules(network).items():
         first, other = (initial_params(module, seed, player) for seed in (5, 6))
-        assert not any(np.array_equal(first[name], other[name]) for name in first)
+        assert not any(np.array_equal(first[name], other[name]) for name in drawn(module))
+
+
+def test_a_fixed_start_is_the_same_for_every_seed(network: Any):
+    for player, module in modules(network).items():
+        made = {name: p.detach().numpy() for name, p in module.named_parameters()}
+        start = initial_params(module, 5, player)
+        assert all(np.array_equal(start[name], made[name]) for name in made.keys() - drawn(module))
 
 
 def test_initial_weights_differ_between_players(network: Any):
     module = network.generator(3, smallest(network))
     first, other = (initial_params(module, 5, player) for player in ("G", "D"))
-    assert not any(np.array_equal(first[name], other[name]) for name in first)
+    assert not any(np.array_equal(first[name], other[name]) for name in drawn(module))
 
 
 def test_the_initial_generator_is_the_same_for_every_objective(network: Any):
