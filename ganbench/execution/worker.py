@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ganbench.catalogue import AVERAGED
+from ganbench.execution.findings import measure_finding
 from ganbench.execution.machine import out_of_memory, peak_memory_mb, release_memory, reset_peak_memory
 from ganbench.execution.measurement import measure, measure_baseline, observed, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
@@ -161,11 +162,13 @@ def new_training(job: Job, cells: list[Cell]) -> Training:
 
 
 def run_baselines(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
-    """Fits the baseline of every replica and measures it."""
+    """Fits the baseline of every replica and measures it; a finding measures its laws."""
     outcomes = []
     for cell, definition in zip(cells, job.definitions, strict=True):
         try:
-            rows, info, arrays = measure_baseline(cell, definition["seed"], job.device)
+            seed = definition["seed"]
+            measured = measure_finding(cell, seed) if cell.finding else measure_baseline(cell, seed, job.device)
+            rows, info, arrays = measured
             info["peak_memory_mb"] = peak_memory_mb(job.device)
             outcomes.append(Outcome(definition, "completed", rows, info, arrays))
         except Exception as error:  # as in `run_job`, and the next seed may go well
