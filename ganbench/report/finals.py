@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from ganbench.catalogue import FINDINGS
+
 REACHED = ("reached_iteration", "reached_s")
 """Metrics that say when a replica reached the suite's quality target: infinite where it never did."""
 
@@ -12,6 +14,11 @@ AT = ", n ="
 
 IMAGE_METRICS = ("kid", "fid", "fid_infinity", "inception_score", "precision", "recall", "memorisation")
 """Metrics that images alone have."""
+
+
+def is_finding(results: pd.DataFrame) -> pd.Series[bool]:
+    """Which rows are of findings: these measure laws, and nothing of theirs is ranked."""
+    return results.objective.isin(FINDINGS.names())
 
 
 def final_values(results: pd.DataFrame) -> pd.DataFrame:
