@@ -11,7 +11,7 @@ import pandas as pd
 from ganbench import streams
 from ganbench.registry import did_you_mean
 from ganbench.report import wording
-from ganbench.report.finals import AT, REACHED, final_values, plain, ranking_metric
+from ganbench.report.finals import AT, REACHED, final_values, is_finding, plain, ranking_metric
 from ganbench.statistics import NARROW_BELOW, bootstrap_interval, clopper_pearson, interquartile_mean
 
 COSTS = ("iteration_s", "samples_per_s", "peak_memory_mb")
@@ -36,8 +36,12 @@ def rank(results: pd.DataFrame, rank_by: str | None = None) -> pd.DataFrame:
     `rank_by` means the most frequent; a cell that only others measured has no value and no rank. Beside a value stand
     `n`, `instrument`, `spread` (median over replicas) and `flag`; a flagged value is shown and has no rank.
 
-    Raises ValueError for a metric that nothing has.
+    Findings measure no samples and are left out; where nothing else is there the table is empty. Raises ValueError for
+    a metric that nothing has.
     """
+    results = results[~is_finding(results)]
+    if results.empty:
+        return pd.DataFrame({"suite": [], "target": [], "rank": []})
     rank_by = _known(rank_by, results) if rank_by else None
     newest = latest(results)
     tables = [
