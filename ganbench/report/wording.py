@@ -49,6 +49,11 @@ def inert(text: str) -> str:
     return "".join(c if c.isprintable() else "�" for c in text)
 
 
+def inert_markdown(text: str) -> str:
+    """Text that Markdown shows as it is: no column, no element and no emphasis can begin in it."""
+    return "".join(f"\\{c}" if c in "\\|<>`*_[]&" else c for c in text)
+
+
 def charging(currency: object) -> str:
     """A budget's currency, with how discriminator steps are charged in it."""
     return CURRENCIES.get(str(currency), inert(str(currency)))
