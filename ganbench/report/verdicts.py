@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ganbench import streams
-from ganbench.report.finals import final_values, ranking_metric
+from ganbench.report.finals import final_values, is_finding, ranking_metric
 from ganbench.report.ranking import latest, rank, suite_rank_by
 from ganbench.statistics import FEWEST_FOR_INFERENCE, Comparison, compare, families
 
@@ -33,7 +33,8 @@ def verdicts(results: pd.DataFrame, rank_by: str | None = None, against: str = A
     `pairing_differs`. Baselines, which are no objectives, are in no family; failed replicas have no cost.
     """
     rows: list[dict[str, Any]] = []
-    for (suite, target), group in latest(results).groupby(["suite", "target"], sort=True):
+    played = results[~is_finding(results)]
+    for (suite, target), group in latest(played).groupby(["suite", "target"], sort=True):
         metric = rank_by or suite_rank_by(group)
         ranked = rank(group, rank_by)
         ranked = ranked[~ranked.baseline]
