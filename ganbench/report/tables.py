@@ -37,7 +37,7 @@ def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = 
             console.print()
             console.print(_terminal_table(own[own.target == target], rows, console.width))
         console.print()
-        for sentence in _sentences(own, of_suite):
+        for sentence in sentences(own, of_suite):
             console.print(Text(sentence, style="bold red" if sentence.startswith(("INCOMPLETE", "NOT")) else "dim"))
 
 
@@ -53,7 +53,7 @@ def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
             lines += [_escaped(cells) for cells in zip(*(c.cells for c in columns), strict=True)]
             parts.append(f"## {_markdown(_title(own[own.target == target], rows, short[str(target)]))}\n")
             parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
-        parts += [f"- {_markdown(sentence)}" for sentence in _sentences(own, of_suite)]
+        parts += [f"- {_markdown(sentence)}" for sentence in sentences(own, of_suite)]
         parts.append("")
     return "\n".join(parts)
 
@@ -130,11 +130,20 @@ def _short(labels: Iterable[str]) -> dict[str, str]:
     return {label: text if shown.count(text) == 1 else label for label, text in short.items()}
 
 
-def _sentences(results: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
-    said = [wording.incomplete_sentence(ranked), wording.budget_sentence(results), *wording.rule_sentences(ranked)]
+def to_text(results: pd.DataFrame, rank_by: str | None = None) -> str:
+    """What `print_tables` prints, 160 columns wide and without styles."""
+    console = Console(width=160, file=io.StringIO(), color_system=None)
+    with console.capture() as captured:
+        print_tables(results, console, rank_by)
+    return captured.get().strip("\n")
+
+
+def sentences(results: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
+    """What the numbers of a suite's tables mean, sentence by sentence."""
+    said = [wording.incomplete_sentence(ranked), wording.budget_sentence(results), *wording.rulesentences(ranked)]
     final = final_values(results)
-    said += [wording.partition_sentence(final), *image_sentences(results, final, ranked)]
-    said += wording.notes_sentences(ranked)
+    said += [wording.partition_sentence(final), *imagesentences(results, final, ranked)]
+    said += wording.notessentences(ranked)
     return [sentence for sentence in (*said, wording.speed_sentence(results)) if sentence]
 
 
