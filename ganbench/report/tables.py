@@ -140,10 +140,10 @@ def to_text(results: pd.DataFrame, rank_by: str | None = None) -> str:
 
 def sentences(results: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
     """What the numbers of a suite's tables mean, sentence by sentence."""
-    said = [wording.incomplete_sentence(ranked), wording.budget_sentence(results), *wording.rulesentences(ranked)]
+    said = [wording.incomplete_sentence(ranked), wording.budget_sentence(results), *wording.rule_sentences(ranked)]
     final = final_values(results)
-    said += [wording.partition_sentence(final), *imagesentences(results, final, ranked)]
-    said += wording.notessentences(ranked)
+    said += [wording.partition_sentence(final), *image_sentences(results, final, ranked)]
+    said += wording.notes_sentences(ranked)
     return [sentence for sentence in (*said, wording.speed_sentence(results)) if sentence]
 
 
