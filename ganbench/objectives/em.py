@@ -26,7 +26,9 @@ class EM(Minimax):
     on a held bank. M-step, r frozen: G ascends Q = sum r log D(G(z)), and D the log-likelihood of its labels with
     uniform weights over the bank; one round of steps is repeated `m_steps` times, with fresh real samples at every
     discriminator step. `prior` adds the log weight of a data point inside the softmax: a box of half-width
-    `prior_scale`, a Gaussian of that standard deviation around zero, or the target's own density.
+    `prior_scale`, a Gaussian of that standard deviation around zero, or the target's own density. With
+    weights = "importance" D / (1 - D) takes the place of D in the E-step, at the best D the ratio p_r / p_g: the
+    importance-weighted GAN of Hu et al. 2018 (arXiv:1706.00550, section 4.1), and none of what follows holds.
 
     For fixed D and bank and T = 1, the change of l over an M-step is the change of Q plus KL(r_old || r_new), so a step
     that does not lower Q raises l. The players share no likelihood (G takes its samples as y = 1, D labels them 0), so
@@ -43,6 +45,7 @@ class EM(Minimax):
     temperature: Swept = ranged(1.0, above=0)
     prior: str = ranged("none", choices=("none", "box", "gaussian", "target"))
     prior_scale: Swept = ranged(1.0, above=0)
+    weights: str = ranged("posterior", choices=("posterior", "importance"))
 
     hold = True
     source = "Dempster, Laird and Rubin 1977 (EM), applied to the game of Goodfellow et al. 2014, arXiv:1406.2661"
@@ -64,7 +67,9 @@ class EM(Minimax):
 
     def e_step(self, G: Network, D: Network, b: Batch, /) -> Tensor:
         v = G(b.z)
-        return torch.softmax(F.logsigmoid(D(v)) / self.temperature + self.log_prior(v), dim=0)
+        # log D / (1 - D) is the logit itself
+        log_weight = F.logsigmoid(D(v)) if self.weights == "posterior" else D(v)
+        return torch.softmax(log_weight / self.temperature + self.log_prior(v), dim=0)
 
     def d_loss(self, G: Network, D: Network, b: Batch, /) -> Tensor:
         return -mean(b.w, F.logsigmoid(D(b.x))) - F.logsigmoid(-D(G(b.z))).mean()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ganbench.fields import Swept, ranged
+from ganbench.fields import FieldError, Swept, ranged
 from ganbench.objectives.contract import Batch, Network, Objective, mean
 
 
@@ -15,7 +15,8 @@ class VAE(Objective):
     """Encoder and decoder ascend the evidence lower bound together; the encoder stands for D, the decoder for G.
 
     Encoder D(x) = (mean, log variance) of z given x; decoder N(G(z), decoder_sd^2 I). The loss is the negative bound
-    per sample in nats, without the decoder's constant. Samples carry the decoder's noise.
+    per sample in nats, without the decoder's constant. Samples carry the decoder's noise. Raises FieldError where
+    samples are packed: no player judges them together.
 
     >>> import torch
     >>> b = Batch(x=torch.ones(1, 1), z=torch.zeros(1, 1))
@@ -33,6 +34,11 @@ class VAE(Objective):
     source = "Kingma and Welling 2014, arXiv:1312.6114, equation 10"
     formula = "min E |x - G(z)|^2 / (2 decoder_sd^2) + beta KL(q(z|x) || N(0, I)),  z = mean + sd * noise"
     year = 2014
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.packing != 1:
+            raise FieldError("packing", f"an autoencoder judges no packs of samples, found {self.packing}; remove it")
 
     def critic_outputs(self, latent: int) -> int:
         return 2 * latent

@@ -59,7 +59,7 @@ class WassersteinClip(Wasserstein):
 class WassersteinGP(Wasserstein):
     """The Wasserstein game with a penalty on slopes other than `slope` between real and generated samples.
 
-    The paper states a weight of 10; its code for two-dimensional toys uses .1.
+    The paper states a weight of 10; its code for two-dimensional toys uses .1, which `wasserstein-gp-toy` has.
 
     >>> WassersteinGP(weight=0.1).regularisers()
     (GradientPenalty(weight=0.1, slope=1.0),)
@@ -73,6 +73,21 @@ class WassersteinGP(Wasserstein):
 
     def regularisers(self) -> tuple[Regulariser, ...]:
         return (GradientPenalty(self.weight, self.slope),)
+
+
+@dataclass(frozen=True)
+class WassersteinGPToy(WassersteinGP):
+    """`wasserstein-gp` with the penalty's weight of .1 that the published code for two-dimensional toys has.
+
+    The paper states 10 and says nothing of another weight for toys.
+
+    >>> WassersteinGPToy().regularisers()
+    (GradientPenalty(weight=0.1, slope=1.0),)
+    """
+
+    weight: Swept = ranged(0.1, at_least=0)
+
+    source = "Gulrajani et al. 2017, arXiv:1704.00028, equation 3, with the weight of its code (gan_toy.py)"
 
 
 @dataclass(frozen=True)

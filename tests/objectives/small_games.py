@@ -14,15 +14,17 @@ NETWORK = MLP(width=8, depth=2, activation="softplus")
 
 
 def players(objective: Objective, seed: int = 0) -> tuple[Player, Player]:
-    """Generator and critic of an objective, with the initial weights of a seed."""
+    """Generator and critic of an objective, with the initial weights of a seed; as the losses see them where packed."""
+    m = objective.packing
     generator = NETWORK.generator(LATENT, (DIMENSION,))
-    critic = NETWORK.critic((DIMENSION,), objective.critic_outputs(LATENT))
-    return _player(generator, seed, "G"), _player(critic, seed, "D")
+    critic = NETWORK.critic((m * DIMENSION,), objective.critic_outputs(m * LATENT))
+    D = _player(critic, seed, "D") if "D" in objective.players else Player(torch.nn.Identity(), {})
+    return _player(generator, seed, "G", m), D
 
 
-def _player(module: torch.nn.Module, seed: int, name: str) -> Player:
+def _player(module: torch.nn.Module, seed: int, name: str, packing: int = 1) -> Player:
     params = initial_params(module, seed, name)
-    return Player(module, {k: torch.from_numpy(v).double() for k, v in params.items()})
+    return Player(module, {k: torch.from_numpy(v).double() for k, v in params.items()}, packing)
 
 
 def fields(samples: int = 6, seed: int = 0) -> dict[str, Tensor]:
@@ -38,6 +40,8 @@ def fields(samples: int = 6, seed: int = 0) -> dict[str, Tensor]:
         "z2": normal(LATENT),
         "u": torch.rand(samples, generator=rng, dtype=torch.float64),
         "noise": normal(DIMENSION),
+        "noise_z": normal(DIMENSION),
+        "noise_z2": normal(DIMENSION),
         "w": normal().softmax(0),
         "r": normal().softmax(0),
         "t": torch.tensor(1.0, dtype=torch.float64),
@@ -47,3 +51,20 @@ def fields(samples: int = 6, seed: int = 0) -> dict[str, Tensor]:
 def batch(samples: int = 6, seed: int = 0) -> Batch:
     """A batch with every field."""
     return Batch(**fields(samples, seed))
+
+
+def linear(*slopes: float) -> Player:
+    """The critic v -> slopes . v in float64, whose one parameter is "0.weight"."""
+    module = torch.nn.Sequential(torch.nn.Linear(len(slopes), 1, bias=False), torch.nn.Flatten(0))
+    return Player(module, {"0.weight": torch.tensor([slopes], dtype=torch.float64)})
+
+
+def point(theta: float) -> Player:
+    """The generator z -> theta + 0 z of points on the line in float64; theta is its "bias"."""
+    params = {"weight": torch.zeros(1, 1, dtype=torch.float64), "bias": torch.tensor([theta], dtype=torch.float64)}
+    return Player(torch.nn.Linear(1, 1), params)
+
+
+def column(*v: float) -> Tensor:
+    """Points on the line (B, 1) in float64."""
+    return torch.tensor(v, dtype=torch.float64)[:, None]
