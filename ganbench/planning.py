@@ -14,6 +14,7 @@ from typing import Any
 
 from ganbench import catalogue
 from ganbench.fields import swept_fields
+from ganbench.registry import Registry
 from ganbench.suite import Cell, Part, Suite
 from ganbench.suite.loading import LANES
 
@@ -77,17 +78,20 @@ def code_version(cell: Cell, package: Path = PACKAGE) -> str:
     """A hash of the sources that compute a cell's numbers: an objective's file is no part of another's version.
 
     These are the worker's and those of the cell's own parts and metrics, with what they import of NUMBERS, read off the
-    text: nothing is imported.
+    text: nothing is imported. The sources of an objective from outside are among them.
     """
     objectives = catalogue.OBJECTIVES if cell.trained else catalogue.FINDINGS if cell.finding else catalogue.BASELINES
-    named = [(objectives, cell.objective.name), (catalogue.TARGETS, cell.target.name)]
+    named: list[tuple[Registry, str]] = [(objectives, cell.objective.name), (catalogue.TARGETS, cell.target.name)]
     named += [(catalogue.NETWORKS, cell.network.name)] if cell.network else []
     named += [(catalogue.OPTIMISERS, cell.optimiser.name)] if cell.optimiser else []
     named += [(catalogue.REGULARISERS, part.name) for part in cell.regularisers]
     named += [(catalogue.METRICS, metric) for metric in cell.evaluation.metrics]
     named += [(catalogue.DIAGNOSTICS, text.partition("[")[0]) for text in cell.evaluation.diagnostics]
-    modules = {registry.places[name].partition(":")[0] for registry, name in named}
-    return _version(frozenset({*modules, *ROOTS}), package)
+    modules = {registry.places[name].partition(":")[0] for registry, name in named if name in registry.places}
+    outside = [path.read_bytes() for path in objectives.sources(cell.objective.loaded_by)]
+    modules = modules.union(ROOTS, *(_named(text, package) for text in outside))
+    version = _version(frozenset(modules), package)
+    return digest([version, *(hashlib.sha256(text).hexdigest() for text in outside)]) if outside else version
 
 
 @lru_cache(maxsize=4096)
@@ -105,9 +109,17 @@ def _version(modules: frozenset[str], package: Path) -> str:
 
 @lru_cache(maxsize=4096)
 def _imports(module: str, package: Path) -> frozenset[str]:
-    """Modules of NUMBERS that a module's text imports, at the top or inside functions; packages included."""
+    return _named(_source(module, package).read_bytes(), package)
+
+
+def _named(text: bytes, package: Path) -> frozenset[str]:
+    """Modules of NUMBERS that a text imports, at the top or inside functions; packages included."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(_source(module, package).read_bytes())):
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:  # a template, or another Python's file, in a package from outside
+        return frozenset()
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

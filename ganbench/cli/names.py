@@ -30,7 +30,10 @@ ABOUT = ("source", "year", "formula", "unit", "direction", "units", "scale", "sh
 @click.argument("kind", required=False, type=click.Choice([*REGISTRIES, "suites"]))
 def list_names(kind: str | None) -> None:
     """List what has a name: everything, or one KIND of it."""
-    kinds = {name: {n: registry.summary(n) for n in registry.names()} for name, registry in REGISTRIES.items()}
+    kinds = {
+        name: {n: registry.summary(n) for n in registry.names()} | registry.outside()
+        for name, registry in REGISTRIES.items()
+    }
     kinds["metrics"] |= {name: derived.summary for name, derived in catalogue.DERIVED.items()}
     kinds["suites"] = _suites()
     chosen = kinds if kind is None else {kind: kinds[kind]}
@@ -46,7 +49,7 @@ def list_names(kind: str | None) -> None:
 @click.argument("name")
 def info(name: str) -> None:
     """Show source, formula, schedule and fields of what has this NAME."""
-    registries = [registry for registry in REGISTRIES.values() if name in registry.places]
+    registries = [registry for registry in REGISTRIES.values() if registry.holds(name)]
     if name in catalogue.DERIVED:
         _show_derived(name, catalogue.DERIVED[name])
     elif not registries:

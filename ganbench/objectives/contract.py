@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from ganbench.fields import FieldError, ranged
+from ganbench.plugins import of_shape
 
 Step = Literal["D", "G", "DG"]
 """One gradient step of the discriminator, of the generator, or of both at once from the same point."""
@@ -270,15 +271,25 @@ class Objective:
 
 
 def penalised_d_loss(objective: Objective, G: Player, D: Player, b: Batch) -> Tensor:
-    """The discriminator's loss with its regularisers: what training descends."""
+    """The discriminator's loss with its regularisers: what training descends.
+
+    Raises ObjectiveError where the objective gives no single number.
+    """
     G, D, b = seen(objective, G, D, b)
-    return objective.d_loss(G, D, b) + sum(r.d_term(objective, G, D, b) for r in objective.all_regularisers())
+    return of_shape((), objective.d_loss, G, D, b) + sum(
+        r.d_term(objective, G, D, b) for r in objective.all_regularisers()
+    )
 
 
 def penalised_g_loss(objective: Objective, G: Player, D: Player, b: Batch) -> Tensor:
-    """The generator's loss with its regularisers: what training descends."""
+    """The generator's loss with its regularisers: what training descends.
+
+    Raises ObjectiveError where the objective gives no single number.
+    """
     G, D, b = seen(objective, G, D, b)
-    return objective.g_loss(G, D, b) + sum(r.g_term(objective, G, D, b) for r in objective.all_regularisers())
+    return of_shape((), objective.g_loss, G, D, b) + sum(
+        r.g_term(objective, G, D, b) for r in objective.all_regularisers()
+    )
 
 
 def seen(objective: Objective, G: Player, D: Player, b: Batch) -> tuple[Player, Player, Batch]:

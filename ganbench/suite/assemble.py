@@ -13,6 +13,7 @@ from typing import Any
 
 from ganbench import catalogue
 from ganbench.fields import FieldError, build, check, settable
+from ganbench.plugins import told
 from ganbench.registry import Registry, did_you_mean
 from ganbench.suite.cells import Part
 from ganbench.suite.document import Keys, Problem
@@ -55,9 +56,15 @@ class Assembler:
         if len(self.problems) > before:
             return None
         try:
-            return Part(name, build(cls, {field: entry.value for field, entry in given.items()}))
+            instance = build(cls, {field: entry.value for field, entry in given.items()})
+            return Part(registry.identity(name), instance, registry.place(name))
         except FieldError as error:
             self.refuse(given.get(error.field, Given(None, keys)), error.field, error.message)
+        except Exception as error:  # a class from outside may raise anything
+            files = [str(path) for path in registry.sources(name)]
+            if not files:
+                raise
+            self.problems.append(Problem(keys, told(error, files)))
         return None
 
     def layers(self, name: str, written: Mapping[str, Given]) -> tuple[str, dict[str, Given]]:

@@ -17,11 +17,13 @@ from ganbench.suite.spec import parse_spec
 class Part:
     """An objective, baseline, target, network or optimiser: its registered name and its instance.
 
-    Parts with equal names and fields are equal.
+    `place` is where a class of a person's own file lies on this machine, as "/folder/my.py:Mine"; its name is then
+    "my.py:Mine". Parts with equal names, fields and places are equal.
     """
 
     name: str
     instance: Any
+    place: str = ""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Part) and self.definition() == other.definition()
@@ -35,11 +37,16 @@ class Part:
         values = {name: getattr(self.instance, name) for name in settable(type(self.instance))}
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
+    @property
+    def loaded_by(self) -> str:
+        """What its registry finds its class by."""
+        return self.place or self.name
+
     def definition(self) -> dict[str, Any]:
-        return {"name": self.name, "fields": self.fields}
+        return {"name": self.name, "fields": self.fields, **({"place": self.place} if self.place else {})}
 
     def identity(self) -> dict[str, Any]:
-        """The definition without the fields that say where something lies on this machine."""
+        """The definition without what says where something lies on this machine."""
         declared = settable(type(self.instance))
         fields = {name: v for name, v in self.fields.items() if not declared[name].metadata.get("local")}
         return {"name": self.name, "fields": fields}
@@ -47,8 +54,8 @@ class Part:
     @classmethod
     def from_definition(cls, registry: Registry, definition: dict[str, Any]) -> Part:
         """The part anew. Raises ValueError where its name, a field or a value is not known to this version."""
-        name = definition["name"]
-        return cls(name, build(registry.load(name), definition["fields"]))
+        name, place = definition["name"], definition.get("place", "")
+        return cls(name, build(registry.load(place or name), definition["fields"]), place)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ganbench import catalogue
+from ganbench.plugins import ObjectiveError
 from ganbench.registry import Registry
 from ganbench.suite.cells import Evaluation, Part
 from ganbench.suite.document import Keys, Problem
+from ganbench.suite.schema import Suite
 from ganbench.suite.spec import Spec
 
 
@@ -21,6 +23,31 @@ class Column:
     label: str
     reached: float | None
     keys: Keys
+
+
+def unloadable(suite: Suite) -> Iterator[Problem]:
+    """Objectives whose classes cannot be imported: told before anything else asks for them."""
+    named: list[tuple[str, Keys]] = []
+    for key in ("objectives", "baselines"):
+        named += [(spec.name, (key, index)) for index, spec in enumerate(getattr(suite, key))]
+    named += [(name, ("defaults", name)) for name in suite.defaults]
+    named += [(name, ("search", name)) for name in suite.search if name != "*"]
+    for name, keys in named:
+        try:
+            if name not in catalogue.BASELINES.places:
+                catalogue.OBJECTIVES.load(name)
+        except ObjectiveError as error:
+            yield Problem(keys, str(error))
+
+
+def namesakes(parts: Iterable[tuple[Part, Keys]]) -> Iterator[Problem]:
+    """Two files of one name: results could not be told apart, as no folder is part of an identity."""
+    places: dict[str, str] = {}
+    for part, keys in parts:
+        other = places.setdefault(part.name, part.place)
+        if other != part.place:
+            message = f"found {part.place} and {other}; expected files of different names; rename one"
+            yield Problem(keys, message)
 
 
 def twins(columns: Sequence[Column]) -> Iterator[Problem]:

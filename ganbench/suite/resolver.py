@@ -13,7 +13,7 @@ from ganbench.fields import FieldError, check
 from ganbench.registry import did_you_mean
 from ganbench.suite.assemble import written_in
 from ganbench.suite.cells import Budget, Cell, Evaluation, Part, iteration_cost
-from ganbench.suite.checks import Column, misfits, missing, shortages, twins, unmeasured
+from ganbench.suite.checks import Column, misfits, missing, namesakes, shortages, twins, unloadable, unmeasured
 from ganbench.suite.document import Keys, Problem
 from ganbench.suite.rows import Row, Rows, label_of
 from ganbench.suite.schema import Suite
@@ -47,7 +47,7 @@ class _Resolver(Rows):
         suite, keys = self.suite, ("network",)
         if not suite.plays:
             return list(self.findings())
-        self.problems += missing(suite.targets)
+        self.problems += [*missing(suite.targets), *unloadable(suite)]
         if self.problems:
             return []
         network = self.part(catalogue.NETWORKS, suite.network.name, written_in(suite.network, keys), keys)
@@ -59,6 +59,7 @@ class _Resolver(Rows):
         settings, reached_by = self.evaluation((), None), suite.evaluation.reached_by
         self.problems += [*twins(columns), *shortages(settings, columns), *unmeasured(settings, reached_by, columns)]
         self.problems += misfits(network, columns) if network else ()
+        self.problems += namesakes((row.objective, row.keys) for row in rows)
         metrics = self.applicable(columns)
         if len(rows) * len(columns) > MOST_CELLS:
             self.problems.append(Problem(("objectives",), f"found more than {MOST_CELLS:,} cells; list fewer values"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ganbench import catalogue
@@ -58,7 +58,7 @@ class Rows(Assembler):
             _defaults(objective) | _defaults(optimiser) | {f: g.value for f, g in lower.items()} | {"optimiser": usual}
         )
         values = objective.fields | optimiser.fields | {"optimiser": optimiser.name}
-        labels = [_label(point, spec.gridded(), values, base)]
+        labels = [_label(replace(point, name=objective.name), spec.gridded(), values, base)]
         labels += map(label_of, point.added, spec.added, regularisers)
         return Row(objective, optimiser, " + ".join(labels), keys, regularisers)
 

@@ -5,6 +5,7 @@ Over 250 lines, as all of a suite's tables are read side by side.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Sequence
 from itertools import count, islice
@@ -61,7 +62,7 @@ def _spec(value: object, registry: Registry) -> Spec:
     if not isinstance(value, str):
         raise ValueError(f'found {printable(value)}; expected a text such as "{registry.names()[0]}"')
     spec = parse_spec(value)
-    registry.require(spec.name)
+    spec = dataclasses.replace(spec, name=registry.require(spec.name))
     if spec.added and registry.kind not in PLAYED:
         raise SpecError(spec.added[0].column, f"found + {spec.added[0].name}; only objectives take regularisers")
     for position, added in enumerate(spec.added):
@@ -87,8 +88,9 @@ def _objective(value: object, known: Registry | None = None) -> Spec:
 
 def _baseline(value: object) -> Spec:
     # an objective can stand among the baselines too: the vae gives the scale of a trained model that is no GAN
-    places = {**catalogue.BASELINES.places, **catalogue.OBJECTIVES.places}
-    return _objective(value, Registry(catalogue.BASELINES.kind, places))
+    objectives, kind = catalogue.OBJECTIVES, catalogue.BASELINES.kind
+    places = {**catalogue.BASELINES.places, **objectives.places}
+    return _objective(value, dataclasses.replace(objectives, kind=kind, places=places))
 
 
 def _single(value: object, registry: Registry) -> Spec:

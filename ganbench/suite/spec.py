@@ -1,6 +1,7 @@
 """The mini-grammar of suites and of the command line: `name[field=value,...]`, grids and search spaces.
 
     spec     name, or name[field=value,...], or spec + spec + ...: an objective with regularisers
+    name     word, FILE.py:CLASS, or "text" where a path holds a space or a mark
     value    1, .5, 1e-3, true, false, word, "text", [value,...], loguniform(a,b), uniform(a,b)
 
 A list makes a grid: one spec for each of its values. A list inside a list is one value that is itself a list.
@@ -26,6 +27,8 @@ LARGEST_GRID = 10_000
 
 TOKEN = re.compile(r"""\s*(?:(?P<string>"[^"]*"|'[^']*')|(?P<mark>[\[\](),=])|(?P<word>[^\s\[\](),="']+)|(?P<end>$))""")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+PLAIN = re.compile(r"""[^\s\[\](),="'+]+""")
+"""Names that need no quotation marks."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Spec:
 
     def __str__(self) -> str:
         inside = ",".join(f"{name}={written(value)}" for name, value in self.fields.items())
-        return " + ".join((f"{self.name}[{inside}]" if inside else self.name, *map(str, self.added)))
+        name = self.name if PLAIN.fullmatch(self.name) else written(self.name)
+        return " + ".join((f"{name}[{inside}]" if inside else name, *map(str, self.added)))
 
     def gridded(self) -> tuple[str, ...]:
         """Names of the listed fields, apart from those of what was added."""
@@ -90,7 +94,8 @@ def _pluses(text: str) -> list[int]:
 def _single(text: str, start: int) -> Spec:
     """The spec that stands in a text from `start` on, with nothing added."""
     parser = _Parser(text, start)
-    column, name = parser.column, parser.take("word", "a name")
+    column = parser.column
+    name = parser.take("string", "a name")[1:-1] if parser.kind == "string" else parser.take("word", "a name")
     if parser.kind == "end":
         return Spec(name, column=column)
     fields: dict[str, Any] = {}

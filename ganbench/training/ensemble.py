@@ -31,6 +31,7 @@ from ganbench.objectives.contract import (
     penalised_g_loss,
     seen,
 )
+from ganbench.plugins import of_shape
 from ganbench.training.compilation import compiled
 from ganbench.training.device import in_bfloat16
 from ganbench.training.optimisers import Optimiser
@@ -215,7 +216,8 @@ def one_e_step(game: Game) -> Callable[[State, dict[str, Any], dict[str, Tensor]
     def run(state: State, swept: dict[str, Any], fields: dict[str, Tensor]) -> Tensor:
         objective = game.playing(swept)
         players = Player(generator, state["G"], m), Player(critic, state["D"])
-        return objective.e_step(*seen(objective, *players, Batch.of(fields, m)))
+        b = Batch.of(fields, m)
+        return of_shape(tuple(b.r.shape), objective.e_step, *seen(objective, *players, b))
 
     return run
 
@@ -273,7 +275,7 @@ def sampler(game: Game) -> Callable[[dict[str, Tensor], dict[str, Any], Tensor, 
         def G(v: Tensor) -> Tensor:
             return Player(module, params)(torch.cat([reference, v]))[m:]
 
-        return objective.sample(G, z, noise)
+        return of_shape((z.shape[0], *game.shape), objective.sample, G, z, noise)
 
     # images one replica after another: thousands of reference images of all of them at once would fill the memory
     return torch.no_grad()(looped(one) if game.lift == "loop" or len(game.shape) == 3 else vmap(one))
