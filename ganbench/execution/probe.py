@@ -131,6 +131,7 @@ def fit_s(cell: Cell) -> float:
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """The measured costs, or {"error": why the first cell that cannot be measured cannot}."""
     from ganbench.execution.machine import peak_memory_mb
+    from ganbench.execution.worker import reason
 
     execution, device = request["execution"], request["device"]
     measures = {
@@ -146,7 +147,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
                 costs[kind][key] = measure(Cell.from_definition(definition))
             except Exception as error:  # whatever an objective or a target raises is told to whoever asked
                 where = f"{definition['objective']['name']} on {definition['target']['name']}"
-                return {"error": f"{where}: cannot be timed: {type(error).__name__}: {error}"}
+                return {"error": f"{where}: cannot be timed: {reason(definition, error)}"}
     return {**costs, "memory_mb": peak_memory_mb(device)}
 
 

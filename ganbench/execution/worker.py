@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from ganbench import catalogue
 from ganbench.catalogue import AVERAGED
 from ganbench.execution.findings import measure_finding
 from ganbench.execution.machine import out_of_memory, peak_memory_mb, release_memory, reset_peak_memory
 from ganbench.execution.measurement import measure, measure_baseline, observed, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
-from ganbench.planning import narrower
+from ganbench.planning import code_version, narrower
+from ganbench.plugins import ObjectiveError, told
 from ganbench.suite import Cell
 from ganbench.training.checkpoint import CheckpointError
 from ganbench.training.ensemble import Game
@@ -72,6 +74,8 @@ def run_job(job: Job, report: Report) -> list[Outcome]:
     narrow = None
     try:
         cells = [Cell.from_definition(definition["cell"]) for definition in job.definitions]
+        if cells[0].objective.place and code_version(cells[0]) != job.execution["code"]:
+            raise ObjectiveError(f"{cells[0].objective.place} has changed since the run began; start the run again")
         narrow = narrower(job.execution["width"], cells[0].batch)
         run = run_ensemble if cells[0].trained else run_baselines
         return run(job, cells, report)
@@ -178,8 +182,18 @@ def run_baselines(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
 
 
 def _failed(definition: dict[str, Any], error: Exception) -> Outcome:
-    about = {"error": f"{type(error).__name__}: {error}", "traceback": "".join(traceback.format_exception(error))}
+    about = {"error": reason(definition["cell"], error), "traceback": "".join(traceback.format_exception(error))}
     return Outcome(definition, "failed", info=about)
+
+
+def reason(cell: dict[str, Any], error: Exception) -> str:
+    """An error in training a cell, with its file and line where the objective's code from outside raised it."""
+    objective = cell["objective"]
+    try:
+        sources = catalogue.OBJECTIVES.sources(objective.get("place", objective["name"]))
+    except ValueError:  # the error says already that the name has no class
+        sources = []
+    return told(error, map(str, sources))
 
 
 def _evaluate(training: Training, cells: list[Cell], outcomes: list[Outcome], number: int, final: bool) -> None:
