@@ -30,14 +30,19 @@ class Comparison:
     about: str = ""
 
     @property
+    def overstep(self) -> float:
+        """How far the measured number is beyond the expected one; below 0 within a bound, infinite where one is NaN."""
+        if math.isnan(self.measured) or math.isnan(self.expected):
+            return math.inf
+        if self.measured == self.expected:
+            return 0.0  # equal infinities have no difference
+        difference = self.measured - self.expected
+        return {"=": abs(difference), "<=": difference, ">=": -difference}[self.relation]
+
+    @property
     def holds(self) -> bool:
         """Whether the measured number keeps the law; NaN never does."""
-        if math.isnan(self.measured):
-            return False
-        if self.measured == self.expected:
-            return True  # equal infinities have no difference
-        overstep = self.measured - self.expected
-        return {"=": abs(overstep), "<=": overstep, ">=": -overstep}[self.relation] <= self.tolerance
+        return self.overstep <= self.tolerance
 
 
 @dataclass(frozen=True)
@@ -85,3 +90,12 @@ class Verdict:
     def holds(self) -> bool:
         """Whether every comparison holds, and there is one."""
         return not self.error and bool(self.comparisons) and all(c.holds for c in self.comparisons)
+
+    @property
+    def worst(self) -> Comparison | None:
+        """The comparison that fails by most or, where all hold, that comes nearest to it, in parts of the tolerance."""
+
+        def strain(c: Comparison) -> tuple[bool, float]:
+            return not c.holds, c.overstep / c.tolerance if c.tolerance else c.overstep
+
+        return max(self.comparisons, key=strain, default=None)
