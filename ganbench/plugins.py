@@ -50,7 +50,7 @@ class OpenRegistry(Registry):
     beside: Callable[[], tuple[Registry, ...]] = tuple
 
     def holds(self, name: str) -> bool:
-        return NAMED.fullmatch(name) is not None or name in self.places or name in self._entries()
+        return name.endswith(".py") or bool(NAMED.fullmatch(name)) or name in {**self.places, **self._entries()}
 
     def require(self, name: str) -> str:
         """The name, a file's path from the working directory on where it lies within.

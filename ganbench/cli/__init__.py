@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from ganbench import __version__
+from ganbench.cli.creating import new
 from ganbench.cli.errors import Program
 from ganbench.cli.names import info, list_names
 from ganbench.cli.results import evaluate, report
@@ -24,10 +25,11 @@ def main() -> None:
     ganbench run --suite toy2d        train, measure and rank the objectives of a suite
     ganbench list                     everything that has a name
     ganbench info wasserstein-gp      source, formula and fields of one of them
+    ganbench new objective my-idea    a file to start an objective of your own from
 
     Exit codes: 0 all replicas completed or diverged; 1 some failed with an error; 2 bad input; 130 interrupted.
     """
 
 
-for command in (run, list_names, info, report, evaluate, tune):
+for command in (run, list_names, info, report, evaluate, tune, new):
     main.add_command(command)

@@ -39,7 +39,12 @@ RESULTS = click.Path(path_type=Path)
 OPTIONS = (
     click.option("--suite", "suite", required=True, metavar="NAME|PATH", help="A shipped suite, or a suite file."),
     click.option(
-        "-o", "--objective", "objectives", multiple=True, metavar="SPEC", help="Instead of the suite's; repeat."
+        "-o",
+        "--objective",
+        "objectives",
+        multiple=True,
+        metavar="SPEC",
+        help="Instead of the suite's, also your own: FILE.py:CLASS; repeat.",
     ),
     click.option("-t", "--target", "targets", multiple=True, metavar="SPEC", help="Instead of the suite's; repeat."),
     click.option("-n", "--network", metavar="SPEC", help="Instead of the suite's."),

@@ -45,7 +45,8 @@ def run(
     ganbench run --suite ./my.toml --set training.batch=128 --dry-run
 
     A SPEC is NAME or NAME[field=value,...]; a list of values makes a grid. A field is looked up in the objective, then
-    in its optimiser. An interrupted run goes on with the same command.
+    in its optimiser. The NAME of an objective in a file of your own is FILE.py:CLASS. An interrupted run goes on with
+    the same command.
     """
     from ganbench.suite import apply_overrides, load_suite
 
