@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from rich import box
@@ -20,6 +21,7 @@ from ganbench.report.wording import inert, inert_markdown
 HEADINGS = ("law", "objective", "what is compared", "expected", "measured", "tolerance", "holds")
 FIRST_NUMBER = HEADINGS.index("expected")
 HOLDS, FAILS = "✓", "✗"
+FAILING = "fails"
 RELATIONS = {"=": "", "<=": "≤ ", ">=": "≥ "}
 
 
@@ -58,7 +60,7 @@ def comparisons(results: pd.DataFrame) -> pd.DataFrame:
             "expected": rows.floor,
             "measured": rows.value,
             "tolerance": rows.spread,
-            "verdict": ["fails" if flag else "holds" for flag in rows.flag],
+            "verdict": [FAILING if flag else "holds" for flag in rows.flag],
             "source": [words[1] for words in stated],
         }
     ).reset_index(drop=True)
@@ -129,29 +131,29 @@ def _counted(rows: pd.DataFrame) -> str:
 
 def _row(rows: pd.DataFrame) -> tuple[str, ...]:
     """The comparison of a law that comes nearest to failing, and how many hold."""
-    worst = rows.loc[max(rows.index, key=lambda i: _strain(rows.loc[i]))]
+    worst = max(rows.to_dict("records"), key=_strain)
     hold = int((rows.verdict == "holds").sum())
     mark = HOLDS if hold == len(rows) else FAILS
     return (
-        inert(worst.law),
-        inert(worst.objective),
-        inert(worst.about),
-        f"{RELATIONS.get(worst.relation, '')}{_number(worst.expected)}",
-        _number(worst.measured),
-        f"{worst.tolerance:.2g}",
+        inert(worst["law"]),
+        inert(worst["objective"]),
+        inert(worst["about"]),
+        f"{RELATIONS.get(worst['relation'], '')}{_number(worst['expected'])}",
+        _number(worst["measured"]),
+        f"{worst['tolerance']:.2g}",
         f"{mark} {hold:,} of {len(rows):,}",
     )
 
 
-def _strain(row: pd.Series) -> tuple[bool, float]:
+def _strain(row: dict[Hashable, Any]) -> tuple[bool, float]:
     """How near to failing a comparison is: what failed first, then the share of the tolerance that is used up."""
-    if row.measured == row.expected:  # equal infinities have no difference
+    if row["measured"] == row["expected"]:  # equal infinities have no difference
         used = 0.0
     else:
-        overstep = row.measured - row.expected
-        overstep = {"<=": overstep, ">=": -overstep}.get(row.relation, abs(overstep))
-        used = overstep / row.tolerance if row.tolerance else math.copysign(math.inf, overstep)
-    return row.verdict == "fails", math.inf if math.isnan(used) else used
+        overstep = row["measured"] - row["expected"]
+        overstep = {"<=": overstep, ">=": -overstep}.get(row["relation"], abs(overstep))
+        used = overstep / row["tolerance"] if row["tolerance"] else math.copysign(math.inf, overstep)
+    return row["verdict"] == FAILING, math.inf if math.isnan(used) else used
 
 
 def _number(value: float) -> str:
