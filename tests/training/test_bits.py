@@ -107,10 +107,11 @@ def _a_poisoned_lane_leaves_its_neighbours_alone(lanes: list[Lane], compiled: bo
 
 
 def poison(training: Training, index: int) -> None:
-    """Sets one weight of a lane's critic to NaN."""
-    name, p = next(iter(training.state["D"].items()))
-    training.state["D"][name] = p.clone()
-    training.state["D"][name][index, 0] = torch.nan
+    """Sets one weight of a lane's critic to NaN, or of its generator where it has no critic."""
+    params = training.state[training.game.objective.players[0]]
+    name, p = next(iter(params.items()))
+    params[name] = p.clone()
+    params[name][index, 0] = torch.nan
 
 
 @each_objective
