@@ -15,11 +15,12 @@ from rich.text import Text
 
 from ganbench.report import wording
 from ganbench.report.columns import ALWAYS, Column, table_columns
-from ganbench.report.finals import final_values
+from ganbench.report.finals import final_values, is_finding
 from ganbench.report.instruments import image_sentences
 from ganbench.report.pictures import write_pictures
 from ganbench.report.ranking import latest, rank
-from ganbench.report.wording import inert
+from ganbench.report.theory_table import comparisons, laws_markdown, print_laws
+from ganbench.report.wording import inert, inert_markdown
 from ganbench.store import load_results
 from ganbench.store.container import write_whole
 
@@ -27,8 +28,8 @@ __all__ = ["print_tables", "rank", "to_csv", "to_markdown", "write_report"]
 
 
 def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = None) -> None:
-    """Prints one table for each target, then what the numbers mean, from the table of `load_results`."""
-    ranked, newest = rank(results, rank_by), latest(results)
+    """Prints one table for each target, then what the numbers mean, from the table of `load_results`; findings last."""
+    ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
     for suite, of_suite in ranked.groupby("suite", sort=True):
         own, short = newest[newest.suite == suite], _short(of_suite.target.unique())
         for target, rows in of_suite.groupby("target", sort=True):
@@ -39,11 +40,12 @@ def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = 
         console.print()
         for sentence in sentences(own, of_suite):
             console.print(Text(sentence, style="bold red" if sentence.startswith(("INCOMPLETE", "NOT")) else "dim"))
+    print_laws(results, console)
 
 
 def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
-    """Every column of every target's table in GitHub's Markdown, with what the numbers mean."""
-    ranked, newest = rank(results, rank_by), latest(results)
+    """Every column of every target's table in GitHub's Markdown, with what the numbers mean; findings last."""
+    ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
     parts = []
     for suite, of_suite in ranked.groupby("suite", sort=True):
         own, short = newest[newest.suite == suite], _short(of_suite.target.unique())
@@ -51,16 +53,22 @@ def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
             columns = table_columns(own[own.target == target], rows)
             lines = [_escaped(c.heading for c in columns), ["---"] * len(columns), _escaped(_floors(columns))]
             lines += [_escaped(cells) for cells in zip(*(c.cells for c in columns), strict=True)]
-            parts.append(f"## {_markdown(_title(own[own.target == target], rows, short[str(target)]))}\n")
+            parts.append(f"## {inert_markdown(_title(own[own.target == target], rows, short[str(target)]))}\n")
             parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
-        parts += [f"- {_markdown(sentence)}" for sentence in sentences(own, of_suite)]
+        parts += [f"- {inert_markdown(sentence)}" for sentence in sentences(own, of_suite)]
         parts.append("")
-    return "\n".join(parts)
+    return "\n".join(parts) + laws_markdown(results)
 
 
 def to_csv(results: pd.DataFrame, rank_by: str | None = None) -> str:
-    """The table of `rank` as CSV; text that a spreadsheet would run as a formula gets an apostrophe before it."""
-    ranked = rank(results, rank_by)
+    """The table of `rank` as CSV, then the comparisons of findings, which have columns of their own.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe before it.
+    """
+    ranked, compared = rank(results, rank_by), comparisons(results)
+    if len(compared):
+        # as objects: whole numbers stay whole where rows of the other kind have none
+        ranked = pd.concat([table.astype(object) for table in (ranked, compared) if len(table)], ignore_index=True)
     defused = ranked.copy()
     for name in ranked:
         # numbers stay numbers, though they may begin with a minus
@@ -148,12 +156,7 @@ def sentences(results: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
 
 
 def _escaped(cells: Iterable[str]) -> list[str]:
-    return [_markdown(cell.strip()) for cell in cells]
-
-
-def _markdown(text: str) -> str:
-    """Text that Markdown shows as it is: no column, no element and no emphasis can begin in it."""
-    return "".join(f"\\{c}" if c in "\\|<>`*_[]&" else c for c in text)
+    return [inert_markdown(cell.strip()) for cell in cells]
 
 
 def _defused(text: object) -> object:
