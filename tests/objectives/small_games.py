@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from ganbench.fields import FieldError, build, settable
 from ganbench.networks.initialisation import initial_params
 from ganbench.networks.mlp import MLP
 from ganbench.objectives.contract import Batch, Objective, Player
+from ganbench.targets.mixtures import Ring8
 
 LATENT, DIMENSION = 3, 2
 NETWORK = MLP(width=8, depth=2, activation="softplus")
+
+
+OF_THE_SCHEDULE = ("updates", "order")
+
+
+def variants(cls: type[Objective]) -> dict[str, Objective]:
+    """Name -> objective: the class by its defaults, with each choice that its losses have, and in packs of two."""
+    given = [{}, {"packing": 2}]
+    for name, field in settable(cls).items():
+        if name not in OF_THE_SCHEDULE:
+            given += [{name: choice} for choice in field.metadata.get("choices") or () if choice != field.default]
+    return {
+        f"{cls.__name__}{''.join(f'-{v}' for v in values.values())}": objective.bind(Ring8())
+        for values in given
+        if (objective := accepted(cls, values)) is not None
+    }
+
+
+def accepted(cls: type[Objective], values: dict[str, Any]) -> Objective | None:
+    """The objective with these values, or None where it refuses them."""
+    try:
+        return build(cls, values)
+    except FieldError:
+        return None
 
 
 def players(objective: Objective, seed: int = 0) -> tuple[Player, Player]:

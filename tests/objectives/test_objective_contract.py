@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_games import batch, fields, players
+from small_games import accepted, batch, fields, players, variants
 from torch import Tensor
 
 from ganbench.catalogue import OBJECTIVES
@@ -30,30 +30,6 @@ NEEDED = [(cls, draw) for cls in CLASSES for draw in sorted(cls().all_draws())]
 SWEPT = [(cls, name) for cls in CLASSES for name in swept_fields(cls)]
 OF_TWO_PLAYERS = [cls for cls in CLASSES if "D" in cls.players]
 OF_ONE_PLAYER = [cls for cls in CLASSES if "D" not in cls.players]
-OF_THE_SCHEDULE = ("updates", "order")
-
-
-def variants(cls: type[Objective]) -> dict[str, Objective]:
-    """Name -> objective: the class by its defaults, with each choice that its losses have, and in packs of two."""
-    given = [{}, {"packing": 2}]
-    for name, field in settable(cls).items():
-        if name not in OF_THE_SCHEDULE:
-            given += [{name: choice} for choice in field.metadata.get("choices") or () if choice != field.default]
-    return {
-        f"{cls.__name__}{''.join(f'-{v}' for v in values.values())}": objective.bind(Ring8())
-        for values in given
-        if (objective := accepted(cls, values)) is not None
-    }
-
-
-def accepted(cls: type[Objective], values: dict[str, Any]) -> Objective | None:
-    """The objective with these values, or None where it refuses them."""
-    try:
-        return build(cls, values)
-    except FieldError:
-        return None
-
-
 VARIANTS = {name: objective for cls in CLASSES for name, objective in variants(cls).items()}
 LOSSES = {f"{name}-{p}": (objective, p) for name, objective in VARIANTS.items() for p in objective.players}
 
