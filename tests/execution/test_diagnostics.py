@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ganbench import store
-from ganbench.catalogue import AVERAGED
+from ganbench.catalogue import AVERAGED, DIAGNOSTICS, OBJECTIVES
 from ganbench.execution import measurement
 from ganbench.execution.measurement import measure
 from ganbench.execution.worker import Job, Outcome, new_training, run_job
@@ -51,6 +51,8 @@ EXECUTION = {
     "convolution": "products",
 }
 EVERYWHERE = ("generator_gradient_norm", "critic_slope", "duality_gap[steps=3]", "game_jacobian")
+EVERYTHING = (*EVERYWHERE, "gradient_cosine", "discriminator_error")
+EVERYTHING_BY_NAME = tuple(DIAGNOSTICS.names())
 READINGS = (
     "generator_gradient_norm",
     "critic_slope_mean",
@@ -81,7 +83,7 @@ def without_seconds(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
 
 
-OBJECTIVES = [
+COMPOSED = [
     "non-saturating",
     "em",
     "cramer + sn",
@@ -90,7 +92,7 @@ OBJECTIVES = [
 ]
 
 
-@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("objective", COMPOSED)
 def test_every_evaluation_has_a_finite_row_for_each_reading(objective: str, tmp_path: Path):
     for outcome in outcomes(objective, tmp_path, EVERYWHERE):
         assert outcome.status == "completed", outcome.info
@@ -103,6 +105,21 @@ def test_every_evaluation_has_a_finite_row_for_each_reading(objective: str, tmp_
         assert np.isfinite([row["value"] for row in rows]).all()
         assert {row["n"] for row in rows} == {64}
         assert {row["instrument"] for row in rows if row["metric"] == "duality_gap"} == {"3 steps of each player alone"}
+
+
+@pytest.mark.parametrize("name", OBJECTIVES.names())
+def test_what_applies_to_an_objective_is_measured_on_a_game_of_gaussians(name: str):
+    objectives = ("minimax",) if name == "minimax" else ("minimax", name)  # to minimax all of them apply
+    text = TEXT.format(objectives=", ".join(f"'{o}'" for o in objectives), more=f"diagnostics = {list(EVERYTHING)}")
+    text = text.replace("ring8", "gaussian1d").replace("mlp[width=4,depth=1]", "gaussian[sd=.7]")
+    planned = parse_suite(text.replace('"trivial", "vae"', "").replace("times = 3", "times = 1"))
+    replicas = [r for r in plan_replicas(planned, resolve(planned), EXECUTION) if r.cell.objective.name == name]
+    names = [text.partition("[")[0] for text in replicas[0].cell.evaluation.diagnostics]
+    for outcome in run_job(Job(tuple(r.definition for r in replicas), "cpu", ""), lambda done: None):
+        assert outcome.status == "completed", outcome.info
+        rows = {row["metric"]: row["value"] for row in outcome.rows if row["metric"].startswith(EVERYTHING_BY_NAME)}
+        assert {n for n in EVERYTHING_BY_NAME if any(metric.startswith(n) for metric in rows)} == set(names)
+        assert np.isfinite(list(rows.values())).all(), rows
 
 
 def test_diagnostics_change_nothing_else(tmp_path: Path):
@@ -149,6 +166,31 @@ def test_a_diagnostic_that_cannot_be_measured_is_refused(diagnostic: str, messag
     with pytest.raises(SuiteError) as caught:
         cells("em", diagnostics=[diagnostic])
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("network", "objective", "message"),
+    [
+        ("gaussian", "hinge", "the optimal critic of hinge is flat and gives no gradient"),
+        ("gaussian", "cramer", "cramer has no optimal critic that is a function of the densities' ratio"),
+        ("gaussian", "mmd", "mmd has no critic"),
+        ("gaussian", "em + instance-noise", "noise on the inputs changes both densities"),
+        ("dirac", "em", "the density of the samples of dirac is not known"),
+    ],
+)
+def test_a_cosine_with_an_unknown_gradient_is_refused(network: str, objective: str, message: str):
+    text = TEXT.format(objectives=f"'{objective}'", more='diagnostics = ["gradient_cosine"]')
+    text = text.replace("mlp[width=4,depth=1]", network).replace('"trivial", "vae"', "")
+    with pytest.raises(SuiteError) as caught:
+        resolve(parse_suite(text))
+    assert message in str(caught.value)
+
+
+def test_samples_of_fewer_latents_than_coordinates_have_no_density():
+    text = TEXT.format(objectives="'em'", more='diagnostics = ["discriminator_error"]')
+    text = text.replace("mlp[width=4,depth=1]", "gaussian").replace("batch = 16", "batch = 16\nlatent = 1")
+    with pytest.raises(SuiteError, match="samples of 1 latents have no density in 2 dimensions"):
+        resolve(parse_suite(text))
 
 
 def test_a_diagnostic_is_listed_once():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganbench.metrics.dynamics.contract import Diagnostic, Position, Reading, View, playing, without_critic
-from ganbench.metrics.dynamics.densities import log_ratio, unknown_optimum
+from ganbench.metrics.dynamics.contract import Diagnostic, Position, Reading, View, without_critic
+from ganbench.metrics.dynamics.densities import best_score, log_ratio, unknown_optimum
 from ganbench.objectives.contract import norm
 from ganbench.objectives.regularisers import gradients
 from ganbench.suite import Cell
@@ -48,9 +48,7 @@ class DiscriminatorError(Diagnostic):
         if reason := unknown_optimum(cell):
             return reason
         ratios = torch.tensor([-3.0, 0.5, 2.0])
-        best = playing(cell).bind(cell.target.instance).optimal_score(ratios)
-        assert best is not None, "asked in unknown_optimum"
-        if not torch.allclose(best, ratios):
+        if not torch.allclose(best_score(cell, ratios), ratios):
             return f"sigmoid(D) of {cell.objective.name} is no probability"
         return None
 

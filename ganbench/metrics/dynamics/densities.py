@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -20,6 +22,13 @@ def log_ratio(game: Game, target: Target, params: dict[str, Tensor], v: Tensor) 
     return (true - generated).reshape(v.shape[0], -1).sum(1)
 
 
+def best_score(cell: Cell, ratios: Tensor) -> Tensor:
+    """The optimal critic of a cell at log ratios of the densities, where `unknown_optimum` finds nothing against it."""
+    found = playing(cell).bind(cell.target.instance).optimal_score(ratios)
+    assert found is not None, "unknown_optimum has asked"
+    return found
+
+
 def unknown_optimum(cell: Cell) -> str | None:
     """Why the optimal discriminator of a cell is not known, or None where it is."""
     objective = playing(cell)
@@ -30,6 +39,9 @@ def unknown_optimum(cell: Cell) -> str | None:
     assert cell.network is not None, "a cell that is trained has a network"
     if not hasattr(cell.network.instance, "generator_log_density"):
         return f"the density of the samples of {cell.network.name} is not known"
+    coordinates = math.prod(cell.target.instance.shape)
+    if cell.latent < coordinates:
+        return f"samples of {cell.latent} latents have no density in {coordinates} dimensions"
     if any(type(r).inputs is not Regulariser.inputs for r in objective.all_regularisers()):
         return "noise on the inputs changes both densities"
     if objective.bind(cell.target.instance).optimal_score(torch.zeros(1)) is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from ganbench.metrics.dynamics.contract import Diagnostic, Position, Reading, View, joined
-from ganbench.metrics.dynamics.densities import log_ratio, unknown_optimum
-from ganbench.objectives.contract import Network, penalised_g_loss
+from ganbench.metrics.dynamics.densities import best_score, log_ratio, unknown_optimum
+from ganbench.objectives.contract import Player, penalised_g_loss
 from ganbench.suite import Cell
 
 
@@ -28,6 +30,20 @@ class GeneratorGradientNorm(Diagnostic):
         return (view.each(one),)
 
 
+class Optimum(Player):
+    """The optimal critic, which no step moves: an objective that looks ahead finds it where it is."""
+
+    def __init__(self, score: Callable[[Tensor], Tensor]):
+        super().__init__(torch.nn.Identity(), {"none": torch.zeros(())})
+        self.score = score
+
+    def answer(self, v: Tensor) -> Tensor:
+        return self.score(v)
+
+    def with_params(self, params: dict[str, Tensor]) -> Player:
+        return Optimum(self.score)
+
+
 class GradientCosine(Diagnostic):
     """Cosine between the generator's gradient and the one that it has at the optimal discriminator, held fixed.
 
@@ -40,7 +56,10 @@ class GradientCosine(Diagnostic):
     readings = (Reading("gradient_cosine", "cosine", "higher"),)
 
     def inapplicable(self, cell: Cell) -> str | None:
-        return unknown_optimum(cell)
+        if reason := unknown_optimum(cell):
+            return reason
+        slopes = torch.func.grad(lambda ratios: best_score(cell, ratios).sum())(torch.tensor([-2.0, 0.5, 1.0]))
+        return None if slopes.any() else f"the optimal critic of {cell.objective.name} is flat and gives no gradient"
 
     def measure(self, view: View) -> tuple[Tensor, ...]:
         def one(raw: Position) -> Tensor:
@@ -51,12 +70,12 @@ class GradientCosine(Diagnostic):
                 assert found is not None, "asked in inapplicable"
                 return found
 
-            def gradient(D: Network) -> Tensor:
+            def gradient(D: Player) -> Tensor:
                 return joined(
                     torch.func.grad(lambda params: p.objective.g_loss(p.G.with_params(params), D, p.b))(p.G.params)
                 )
 
-            found, true = gradient(p.D), gradient(best)
+            found, true = gradient(p.D), gradient(Optimum(best))
             return found @ true / (found.norm() * true.norm())
 
         return (view.each(one),)
