@@ -30,7 +30,7 @@ class Study:
         direction: str = "lower",
         **changes: Any,
     ) -> None:
-        """One replica; `changes` replace parts of its definition, its cell's budget, its notes or its arrays.
+        """One replica; `changes` replace parts of its definition, its cell's budget and optimiser, notes or arrays.
 
         `beside` has for some metrics fields of their rows, such as an instrument.
         """
@@ -42,6 +42,7 @@ class Study:
             "objective": {"name": objective, "fields": {}},
             "budget": changes.pop("budget", {"currency": "gradient_steps", "amount": 6000}),
             "evaluation": {"reached_metric": "w1", "reached": 0.3},
+            "optimiser": {"name": changes.pop("optimiser", "adam"), "fields": {}},
         }
         definition = {
             "suite": "tiny",

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from studies import Study
 
-from ganbench.report.columns import Column
+from ganbench.report.columns import Column, table_columns
+from ganbench.report.tables import rank
+from ganbench.store import load_results
 
 
 @pytest.fixture
@@ -104,3 +106,21 @@ def test_a_metric_that_was_only_measured_later_can_rank(study: Study):
         study.add(label, seed, {"w1": 0.2})
         study.measure_later(seed, "energy_distance", value, n=5000)
     assert list(study.ranked(rank_by="energy_distance").index) == ["minimax", "em"]
+
+
+def test_the_ranked_metric_of_averaged_generators_stands_beside_that_of_the_raw_ones(study: Study):
+    for seed in range(8):
+        study.add("em", seed, {**dict.fromkeys(TOY, 0.2 + seed / 100), "ema_w1": 0.1, "ema_kl_modes": 0.3})
+    ranked = study.printed(100).splitlines()
+    (second,) = (i for i, line in enumerate(ranked) if line.startswith("#"))
+    assert "w1 ↓" in ranked[second - 1]
+    assert "ema" in ranked[second].split()
+    assert sum(line.split().count("ema") for line in study.printed(400).splitlines()[: second + 1]) == 2
+
+
+def test_diagnostics_come_after_everything_else(study: Study):
+    for seed in range(8):
+        study.add("em", seed, {"duality_gap": 0.5, "critic_slope_mean": 2.0, **dict.fromkeys(TOY, 0.2 + seed / 100)})
+    results = load_results(study.folder)
+    columns = sorted(table_columns(results, rank(results)), key=lambda column: column.importance)
+    assert [column.heading for column in columns[-2:]] == ["duality_gap ↓", "critic_slope_mean ↓"]

@@ -82,6 +82,17 @@ def test_an_e_step_that_no_budget_charges_is_told(study: Study, label: str, curr
 
 
 @pytest.mark.parametrize(
+    ("optimiser", "currency", "told"),
+    [("extra-adam", "gradient_steps", True), ("adam", "gradient_steps", False), ("extra-adam", "iterations", False)],
+)
+def test_a_second_gradient_in_a_step_that_a_budget_charges_is_told(
+    study: Study, optimiser: str, currency: str, told: bool
+):
+    study.add("minimax", 0, {"w1": 0.2}, budget={"currency": currency, "amount": 60}, optimiser=optimiser)
+    assert ("a step takes two gradients of its player and is charged as two" in said(study)) == told
+
+
+@pytest.mark.parametrize(
     ("lift", "told"), [({"lift": "loop"}, "8 replicas, one after another"), ({"lift": "vmap"}, "8 replicas at once")]
 )
 def test_the_speeds_say_whether_replicas_ran_at_once(study: Study, lift: dict[str, str], told: str):
