@@ -8,6 +8,7 @@ from __future__ import annotations
 import click
 
 from ganbench import __version__
+from ganbench.cli.checking import check
 from ganbench.cli.creating import new
 from ganbench.cli.errors import Program
 from ganbench.cli.names import info, list_names
@@ -23,13 +24,14 @@ def main() -> None:
 
     \b
     ganbench run --suite toy2d        train, measure and rank the objectives of a suite
+    ganbench check minimax            the laws of mathematics that an objective keeps or breaks
     ganbench list                     everything that has a name
     ganbench info wasserstein-gp      source, formula and fields of one of them
     ganbench new objective my-idea    a file to start an objective of your own from
 
-    Exit codes: 0 all replicas completed or diverged; 1 some failed with an error; 2 bad input; 130 interrupted.
+    Exit codes: 0 all replicas completed or diverged, all laws hold; 1 some failed; 2 bad input; 130 interrupted.
     """
 
 
-for command in (run, list_names, info, report, evaluate, tune, new):
+for command in (run, check, list_names, info, report, evaluate, tune, new):
     main.add_command(command)
