@@ -17,6 +17,7 @@ from ganbench.fields import swept_fields
 from ganbench.registry import Registry
 from ganbench.suite import Cell, Part, Suite
 from ganbench.suite.loading import LANES
+from ganbench.suite.spec import parse_spec
 
 PACKAGE = Path(__file__).parent
 NUMBERS = (
@@ -36,6 +37,8 @@ NUMBERS = (
 
 ROOTS = ("ganbench.execution.worker", "ganbench.suite.cells")
 """What every cell uses, with all that they import."""
+
+MEASURES_FINDINGS = "ganbench.execution.findings"
 
 
 @dataclass(frozen=True)
@@ -87,11 +90,19 @@ def code_version(cell: Cell, package: Path = PACKAGE) -> str:
     named += [(catalogue.REGULARISERS, part.name) for part in cell.regularisers]
     named += [(catalogue.METRICS, metric) for metric in cell.evaluation.metrics]
     named += [(catalogue.DIAGNOSTICS, text.partition("[")[0]) for text in cell.evaluation.diagnostics]
+    named += _subjects(cell) if cell.finding else []
     modules = {registry.places[name].partition(":")[0] for registry, name in named if name in registry.places}
     outside = [path.read_bytes() for path in objectives.sources(cell.objective.loaded_by)]
-    modules = modules.union(ROOTS, *(_named(text, package) for text in outside))
+    modules = modules.union(ROOTS, [MEASURES_FINDINGS] * cell.finding, *(_named(text, package) for text in outside))
     version = _version(frozenset(modules), package)
     return digest([version, *(hashlib.sha256(text).hexdigest() for text in outside)]) if outside else version
+
+
+def _subjects(cell: Cell) -> list[tuple[Registry, str]]:
+    """The objectives on which a finding measures its laws, and their regularisers."""
+    specs = [parse_spec(text) for text in cell.objective.instance.subjects]
+    added = [(catalogue.REGULARISERS, one.name) for spec in specs for one in spec.added]
+    return [*((catalogue.OBJECTIVES, spec.name) for spec in specs), *added]
 
 
 @lru_cache(maxsize=4096)
