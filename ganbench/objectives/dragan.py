@@ -41,6 +41,7 @@ class DRAGAN(NonSaturating):
     which is older, takes uniform noise on [0, s/2], with s the standard deviation of all numbers of the batch, and that
     of a large study (Lucic et al. 2018, arXiv:1711.10337) uniform noise on [-s/2, s/2]. Here it is the paper's law: a
     statistic of the batch would let one sample change another's penalty. The default suits data of unit deviation.
+    Under the penalty the best D is not the log ratio of minimax.
 
     >>> DRAGAN(spread=0.1).regularisers()
     (LocalPenalty(weight=10.0, slope=1.0, spread=0.1),)
@@ -59,3 +60,6 @@ class DRAGAN(NonSaturating):
 
     def regularisers(self) -> tuple[Regulariser, ...]:
         return (LocalPenalty(self.weight, self.slope, self.spread),)
+
+    def optimal_score(self, log_ratio: Tensor) -> None:  # type: ignore[override]  # the penalty has no pointwise optimum
+        return None

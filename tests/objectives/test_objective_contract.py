@@ -204,7 +204,8 @@ def test_a_replica_in_a_crowd_is_itself(cls: type[Objective]):
 
 def changed(objective: Objective, field: str) -> Objective:
     """The objective with half of a swept number, with .5 in the place of 0."""
-    return dataclasses.replace(objective, **{field: getattr(objective, field) / 2 or 0.5})
+    value: dict[str, Any] = {field: getattr(objective, field) / 2 or 0.5}
+    return dataclasses.replace(objective, **value)
 
 
 @pytest.mark.parametrize(("cls", "field"), SWEPT, ids=name_of)
