@@ -94,7 +94,7 @@ def final_costs(results: pd.DataFrame, rank_by: str) -> dict[str, float]:
 
 def median_and_worst(cell: pd.DataFrame, costs: Mapping[str, float]) -> dict[str, str]:
     """Words "median" and "worst" -> replica_id of the two that are shown of a cell; empty where an error ended all."""
-    replicas = cell[cell.status != "failed"].drop_duplicates("replica_id")
+    replicas = cell[cell.status.isin(("completed", "diverged"))].drop_duplicates("replica_id")
     found = [
         (costs.get(name, math.inf), seed, name) for name, seed in zip(replicas.replica_id, replicas.seed, strict=True)
     ]

@@ -1,8 +1,11 @@
 """The store: immutable files of results, and the tidy table that is read from them. Needs no torch."""
 
+from ganbench.store.bundle import reference, write_bundle
 from ganbench.store.container import SCHEMA, Row, StoreError
-from ganbench.store.frame import load_results
+from ganbench.store.frame import load_results, open_results
 from ganbench.store.kept import keep_costs, keep_widths, read_costs, read_widths
+from ganbench.store.merging import merge
+from ganbench.store.records import missing, read_records, write_record
 from ganbench.store.replicas import (
     ReplicaResult,
     check_writable,
@@ -23,12 +26,19 @@ __all__ = [
     "keep_costs",
     "keep_widths",
     "load_results",
+    "merge",
+    "missing",
+    "open_results",
     "read",
     "read_arrays",
     "read_costs",
+    "read_records",
     "read_widths",
+    "reference",
     "result_path",
     "stored",
     "write",
+    "write_bundle",
     "write_measurements",
+    "write_record",
 ]

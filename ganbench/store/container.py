@@ -94,6 +94,22 @@ class Stored:
 def open_result(path: Path | str) -> Stored:
     """A result file, verified against its own digest before anything parses it. Raises StoreError."""
     path = Path(path)
+    payload, content = unsealed(path)
+    if "definition" not in payload:
+        raise StoreError(path, "no file of one replica", "move it away, or give it its own name back")
+    replica_id, metric = payload["definition"]["replica_id"], payload["measured"]
+    expected = f"{replica_id}.{metric}" if metric else replica_id
+    if path.stem != expected:
+        # a second file of one replica would count it twice
+        raise StoreError(path, f"holds replica {replica_id}", f"rename it to {expected}.parquet, or remove the copy")
+    return Stored(path, payload, content)
+
+
+def unsealed(path: Path) -> tuple[dict[str, Any], bytes]:
+    """The JSON of a file that `sealed` made, and its bytes, once its digest and schema are checked.
+
+    Raises StoreError.
+    """
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -107,20 +123,20 @@ def open_result(path: Path | str) -> Stored:
     payload = json.loads(metadata[b"ganbench"])
     if payload["schema"] > SCHEMA:
         raise StoreError(path, f"schema {payload['schema']}, this version reads up to {SCHEMA}", "upgrade ganbench")
-    replica_id, metric = payload["definition"]["replica_id"], payload["measured"]
-    expected = f"{replica_id}.{metric}" if metric else replica_id
-    if path.stem != expected:
-        # a second file of one replica would count it twice
-        raise StoreError(path, f"holds replica {replica_id}", f"rename it to {expected}.parquet, or remove the copy")
-    return Stored(path, payload, content)
+    return payload, content
 
 
 def encode(payload: dict[str, Any], rows: list[Row]) -> bytes:
     """The bytes of a result file; `payload` has the keys schema, definition, status, info, measured."""
-    table = pa.Table.from_pylist([vars(row) for row in rows], schema=ROW_SCHEMA)
+    return sealed(payload, pa.Table.from_pylist([vars(row) for row in rows], schema=ROW_SCHEMA))
+
+
+def sealed(payload: dict[str, Any], table: pa.Table) -> bytes:
+    """A Parquet file that holds a table, JSON with the key schema, and its own digest."""
     buffer = io.BytesIO()
     # without Arrow's own copy of the schema and without statistics the file is a third of the size
-    with pq.ParquetWriter(buffer, ROW_SCHEMA, store_schema=False, write_statistics=False, compression="zstd") as writer:
+    options = {"store_schema": False, "write_statistics": False, "compression": "zstd"}
+    with pq.ParquetWriter(buffer, table.schema, **options) as writer:
         writer.write_table(table)
         text = json.dumps(payload, default=_plain)
         writer.add_key_value_metadata({"ganbench": text, "digest": f'{_DIGEST_MARK.decode()}{"0" * 64}"'})

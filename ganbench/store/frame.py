@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pandas as pd
 import pyarrow as pa
 
 from ganbench import catalogue
+from ganbench.store.bundle import read_bundle
 from ganbench.store.container import ROW_SCHEMA, Row, Stored, StoreError, open_result
-from ganbench.store.replicas import result_files
+from ganbench.store.records import MISSING, newest
+from ganbench.store.replicas import BUNDLE, result_files
 
 BASELINES = frozenset((*catalogue.BASELINES.names(), "vae"))
 """Objectives that are no GAN and give the scale, where a definition has no "baseline" of its own."""
@@ -21,7 +24,7 @@ CURVES = tuple(Row.__annotations__)
 EXECUTION = ("device", "width", "compiled", "threads", "precision", "lift", "convolution")
 INFO = ("iteration_s", "samples_per_s", "compile_s", "evaluation_s", "peak_memory_mb", "diverged_at", "error", "notes")
 PROTOCOL = ("baseline", "optimiser", "budget_currency", "budget_amount", "rank_by", "quality_metric", "quality_target")
-RECORD = ("execution", "written_s", "measured_later")
+RECORD = ("execution", "written_s", "measured_later", "planned")
 
 
 def load_results(path: Path | str) -> pd.DataFrame:
@@ -29,35 +32,76 @@ def load_results(path: Path | str) -> pd.DataFrame:
 
     Columns are IDENTITY, CURVES (the fields of store.Row), EXECUTION, INFO, PROTOCOL and RECORD. A replica without
     rows, failed or diverged before its first evaluation, has one row with metric None and value NaN. Values measured
-    after training have measured_later True; without their replica's own file they are left out. Raises StoreError
-    where there are no results, or one is corrupt or of a newer schema.
+    after training have measured_later True; without their replica's own file they are left out.
+
+    `planned` says whether the newest run of the suite planned a replica, None where the folder has no record of a run.
+    What it planned and nobody stored has one row too, with status "missing". Of a bundle, the final values are all.
+    Raises StoreError where there are no results, or one is corrupt or of a newer schema.
+    """
+    results = open_results(path)
+    tables = [_rows(result) for result in results]
+    described = [_describe(result) for result in results]
+    for absent in _missing(Path(path), described):
+        tables.append(NOTHING)
+        described.append(absent)
+    curves = pa.concat_tables(tables).to_pandas()
+    replicas = pd.DataFrame(described)
+    repeated = replicas.loc[np.repeat(np.arange(len(tables)), [len(table) for table in tables])].reset_index(drop=True)
+    frame = pd.concat([repeated, curves], axis=1)
+    return frame[[*IDENTITY, *CURVES, *EXECUTION, *INFO, *PROTOCOL, *RECORD]]
+
+
+def open_results(path: Path | str) -> list[Stored]:
+    """Every stored file and bundled result under a suite's folder, or under a parent of several.
+
+    Raises StoreError where there are none, or one is corrupt or of a newer schema.
     """
     path = Path(path)
     folders = [path, *sorted(child for child in path.glob("*") if child.is_dir())]
     files = [file for folder in folders for file in (*result_files(folder), *result_files(folder / "measured"))]
     # the folder `measured` is a child of a suite's folder and has been listed with its parent
-    files = list(dict.fromkeys(files))
-    results = [open_result(file) for file in files]
+    results: list[Stored] = [open_result(file) for file in dict.fromkeys(files)]
     # a replica whose own file was moved away is gone, though a later measurement of it may have stayed
     there = {result.replica_id for result in results if result.measured is None}
     results = [result for result in results if result.replica_id in there]
+    bundles = [folder / BUNDLE for folder in folders if (folder / BUNDLE).exists()]
+    results += [result for file in bundles for result in read_bundle(file) if result.replica_id not in there]
     if not results:
         raise StoreError(path, "no stored replica here", "give a folder that `ganbench run` has written")
-    tables = [_rows(result) for result in results]
-    curves = pa.concat_tables(tables).to_pandas()
-    replicas = pd.DataFrame([_describe(result) for result in results])
-    repeated = replicas.loc[np.repeat(np.arange(len(results)), [len(table) for table in tables])].reset_index(drop=True)
-    frame = pd.concat([repeated, curves], axis=1)
-    return frame[[*IDENTITY, *CURVES, *EXECUTION, *INFO, *PROTOCOL, *RECORD]]
+    return results
+
+
+NOTHING = pa.Table.from_pylist(
+    [{**vars(Row(0, 0, 0, 0, 0.0, "", math.nan, "", "", math.nan, 0, False)), "metric": None}], schema=ROW_SCHEMA
+)
+"""The row of a replica that has none."""
 
 
 def _rows(result: Stored) -> pa.Table:
-    table = result.table()
-    if len(table) or result.measured:
-        return table
     # a replica that never was evaluated must not vanish from the tables
-    nothing = Row(0, 0, 0, 0, 0.0, "", float("nan"), "", "", float("nan"), 0, False)
-    return pa.Table.from_pylist([{**vars(nothing), "metric": None}], schema=ROW_SCHEMA)
+    table = result.table()
+    return table if len(table) or result.measured else NOTHING
+
+
+def _missing(path: Path, described: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Columns of the replicas that the newest run of each suite planned and nobody stored.
+
+    Says of the others, by the way, whether that run planned them.
+    """
+    absent = []
+    for record in newest(path):
+        planned = {replica.replica_id: replica for replica in record.replicas}
+        own = [columns for columns in described if columns["suite"] == record.suite]
+        for columns in own:
+            columns["planned"] = columns["replica_id"] in planned
+        there = {columns["replica_id"] for columns in own}
+        about = {"suite": record.suite, "status": MISSING, "rank_by": record.rank_by, "planned": True}
+        absent += [
+            {**about, **vars(replica), "execution": "", "measured_later": False}
+            for replica in record.replicas
+            if replica.replica_id not in there
+        ]
+    return absent
 
 
 def _describe(result: Stored) -> dict[str, Any]:
@@ -90,4 +134,5 @@ def _describe(result: Stored) -> dict[str, Any]:
         "execution": ", ".join(f"{key} {value}" for key, value in sorted(execution.items())),
         "written_s": result.payload["written_s"],
         "measured_later": result.measured is not None,
+        "planned": None,
     }

@@ -21,6 +21,8 @@ from safetensors import numpy as safetensors
 from ganbench.store.container import REMAKE, SCHEMA, Row, Status, StoreError, encode, open_result, write_whole
 
 STATUSES = get_args(Status)
+BUNDLE = "bundle.parquet"
+"""The file of a folder that holds the final values of many replicas; no run goes on from it."""
 REQUIRED = ("suite", "label", "cell", "cell_id", "seed", "execution", "replica_id")
 
 _LEFTOVER = re.compile(r"\.[0-9a-f]{16,64}\..*\.tmp")
@@ -119,8 +121,9 @@ def stored(folder: Path | str) -> dict[str, Status]:
 
 
 def result_files(folder: Path | str) -> list[Path]:
-    """The Parquet files of a suite's folder, in the order of their names."""
-    return sorted(path for path in Path(folder).glob("*.parquet") if not path.name.startswith("."))
+    """The replicas' own Parquet files in a suite's folder, in the order of their names."""
+    found = Path(folder).glob("*.parquet")
+    return sorted(path for path in found if not path.name.startswith(".") and path.name != BUNDLE)
 
 
 def read(path: Path | str) -> ReplicaResult:
