@@ -26,8 +26,9 @@ def rank(results: pd.DataFrame, rank_by: str | None = None) -> pd.DataFrame:
     `value` is the interquartile mean of the final `rank_by` over completed and diverged replicas. A diverged one counts
     as the worse of `trivial`'s interquartile mean and the target's worst completed replica; a final value that is no
     number counts as infinitely bad. low, high: 95% percentile bootstrap over replicas. `median` and `worst` are over
-    the same values. Failed replicas, which an error ended, and missing ones, whose seed only other rows of the target
-    have, are counted and enter no value. Each other metric has the median of its completed replicas and its floor; one
+    the same values. Failed replicas, which an error ended, and missing ones are counted and enter no value: missing is
+    what the newest run planned and nobody stored or, where no run is on record, a seed that only other rows of the
+    target have. Each other metric has the median of its completed replicas and its floor; one
     that was measured later is a metric of its own, named as in `final_values`, and `rank_by` may leave out the number
     of samples. Baselines have no rank. `rank_by` defaults to what the suite says, or "w1". Where a cell has several
     replicas of one seed, the one written last counts and `superseded` says how many do not.
@@ -49,10 +50,11 @@ def rank(results: pd.DataFrame, rank_by: str | None = None) -> pd.DataFrame:
         for _, group in newest.groupby(["suite", "target"], sort=True)
     ]
     table = pd.concat(tables, ignore_index=True)
-    counts = results.groupby(["suite", "target", "cell_id"]).replica_id.nunique()
+    there = results[results.status != "missing"]
+    counts = there.groupby(["suite", "target", "cell_id"]).replica_id.nunique()
     kept = table[["completed", "diverged", "failed"]].sum(axis=1)
     table["superseded"] = [
-        counts[key] - k
+        counts.get(key, 0) - k
         for key, k in zip(table[["suite", "target", "cell_id"]].itertuples(index=False, name=None), kept, strict=True)
     ]
     return table.astype({"rank": "Int64"})
@@ -78,7 +80,8 @@ def _known(rank_by: str, results: pd.DataFrame) -> str:
 
 def latest(results: pd.DataFrame) -> pd.DataFrame:
     """One replica per suite, target, cell and seed: two executions of one seed are no two seeds."""
-    replicas = results.drop_duplicates("replica_id").assign(finished=lambda r: r.status != "failed")
+    places = {"missing": 0, "failed": 1}
+    replicas = results.drop_duplicates("replica_id").assign(finished=lambda r: r.status.map(places).fillna(2))
     replicas = replicas.sort_values(["finished", "written_s", "replica_id"])
     kept = replicas.drop_duplicates(["suite", "target", "cell_id", "seed"], keep="last").replica_id
     return results[results.replica_id.isin(kept)]
@@ -94,6 +97,7 @@ def _rank_target(results: pd.DataFrame, rank_by: str) -> pd.DataFrame:
     trusted = costs[(ranked.flag == "").to_numpy()]
     penalty = _penalty(results, trusted if len(trusted) else costs)
     seeds = results.seed.nunique()
+    on_record = bool(results.planned.notna().any())
     metrics = [name for name in final.metric.drop_duplicates() if name != rank_by]
     medians = {key: _median(rows) for key, rows in final[final.status == "completed"].groupby(["cell_id", "metric"])}
     several = results.drop_duplicates("cell_id").label.value_counts().gt(1).to_dict()
@@ -108,7 +112,7 @@ def _rank_target(results: pd.DataFrame, rank_by: str) -> pd.DataFrame:
         comparable_costs = costs.iloc[:0] if _foreign(cell, ranked) else costs
         row |= {"rank_by": rank_by, **_score(cell, comparable_costs, penalty, sign)}
         row |= {"floor": own["floor"], "n": _samples(ranked, cell_id), **{key: own[key] for key in BESIDE}}
-        row |= {**_counts(cell, seeds), **_reached(cell, results), **_costs(cell), **_budget(cell)}
+        row |= {**_counts(cell, seeds, on_record), **_reached(cell, results), **_costs(cell), **_budget(cell)}
         row |= {"notes": wording.counted_notes(cell.drop_duplicates("replica_id"))}
         for name in metrics:
             found = medians.get((cell_id, name), NOTHING)
@@ -182,12 +186,12 @@ def _score(cell: pd.DataFrame, costs: pd.Series, penalty: float, sign: int) -> d
     }
 
 
-def _counts(cell: pd.DataFrame, seeds: int) -> dict[str, Any]:
+def _counts(cell: pd.DataFrame, seeds: int, on_record: bool) -> dict[str, Any]:
     """Replicas by status, with the exact 95% interval of the share that diverges."""
     status = cell.drop_duplicates("replica_id").status
     counts = {name: int((status == name).sum()) for name in ("completed", "diverged", "failed")}
     low, high = clopper_pearson(counts["diverged"], counts["completed"] + counts["diverged"])
-    missing = seeds - cell.seed.nunique()
+    missing = int((status == "missing").sum()) if on_record else seeds - cell.seed.nunique()
     return {"seeds": seeds, **counts, "missing": missing, "diverged_low": low, "diverged_high": high}
 
 
