@@ -90,7 +90,7 @@ def _values(results: pd.DataFrame, ranked: pd.DataFrame, metric: str) -> list[tu
         marks = ("*" if row.too_narrow and math.isfinite(low) else "") + (FLAGGED if row.flag else "")
         main.append(_text(f"{number(value, places)}{_half(low, high, places)}{marks}", value))
         less.append(_text(number(value - floor, places), value - floor))
-    completed = {key: rows for key, rows in _completed(results, metric).groupby("cell_id")}
+    completed = dict(list(_completed(results, metric).groupby("cell_id")))
     alone = []
     for cell in ranked.cell_id:
         values = completed[cell].value.to_numpy(float) if cell in completed else np.array([])
@@ -123,10 +123,10 @@ def _counts(ranked: pd.DataFrame) -> list[tuple[Heading, list[Cell]]]:
     found = []
     for status in ("diverged", "failed", "missing"):
         cells = []
-        for row in ranked.itertuples():
-            count = int(getattr(row, status))
-            ran = int(row.completed + row.diverged)  # type: ignore[operator]  # both are counts
-            n = ran if status == "diverged" else int(row.seeds)  # type: ignore[call-overload]  # a count
+        for count, completed, diverged, seeds in zip(
+            *(map(int, ranked[name]) for name in (status, "completed", "diverged", "seeds")), strict=True
+        ):
+            n = completed + diverged if status == "diverged" else seeds
             low, high = clopper_pearson(count, n) if count <= n else (math.nan, math.nan)
             interval = f" ({low:.0%}–{high:.0%})" if n and status != "missing" else ""
             cells.append(_text(f"{count}/{n}{interval}", count / max(1, n)))
@@ -197,7 +197,7 @@ def _others(results: pd.DataFrame, ranked: pd.DataFrame, metric: str) -> list[tu
         rows = final[final.metric == name]
         if rows.empty:
             continue
-        of_cell = {cell: group.value.to_numpy(float) for cell, group in rows.groupby("cell_id")}
+        of_cell = {str(cell): group.value.to_numpy(float) for cell, group in rows.groupby("cell_id")}
         floor = float(rows.floor.median())
         means = {cell: float(interquartile_mean(values)) for cell, values in of_cell.items()}
         places = decimals([*means.values(), floor])

@@ -109,15 +109,12 @@ def _scale(rows: pd.DataFrame) -> dict[str, str]:
 def _curve(label: str, rows: pd.DataFrame, look: Look, x: str) -> list[Trace]:
     name = inert(label)
     each = [replica.sort_values("iteration") for _, replica in rows.groupby("seed", sort=True)]
-    middle = rows.groupby("iteration").agg(
-        x=(x, "median"),
-        low=("value", lambda v: v.quantile(0.25)),
-        high=("value", lambda v: v.quantile(0.75)),
-        mean=("value", lambda v: float(interquartile_mean(v.to_numpy()))),
-    )
-    at = _rounded(middle.x)
+    of_point = [of for _, of in rows.groupby("iteration", sort=True)[[x, "value"]]]
+    at = _rounded([float(np.median(of[x])) for of in of_point])
+    low, high = (_rounded([float(np.quantile(of.value, q)) for of in of_point]) for q in (0.25, 0.75))
+    means = _rounded([float(interquartile_mean(of.value.to_numpy(float))) for of in of_point])
     band = {
-        **_line(name, at + at[::-1], _rounded(middle.high) + _rounded(middle.low)[::-1], {"width": 0}),
+        **_line(name, at + at[::-1], high + low[::-1], {"width": 0}),
         **{"fill": "toself", "fillcolor": look.filled(0.15), "hoverinfo": "skip", "mode": "lines"},
     }
     thin = _line(
@@ -128,7 +125,7 @@ def _curve(label: str, rows: pd.DataFrame, look: Look, x: str) -> list[Trace]:
     )
     thin |= {"text": [t for replica in each for t in (*[f"{name}, seed {replica.seed.iloc[0]}"] * len(replica), "")]}
     thin |= {"hovertemplate": "%{text}<br>%{x}: %{y}<extra></extra>"}
-    thick = _line(name, at, _rounded(middle["mean"]), look.line())
+    thick = _line(name, at, means, look.line())
     thick |= {"mode": "lines+markers", "marker": {"symbol": look.symbol, "size": 7, "color": look.colour}}
     hidden = {"showlegend": False, "legendgroup": name}
     return [band | hidden, thin | hidden, thick | {"legendgroup": name, "showlegend": True}]
@@ -307,7 +304,7 @@ def _axis(title: str) -> dict[str, Any]:
     return {"title": {"text": title}, "automargin": True, "zeroline": False}
 
 
-def _rounded(values: pd.Series) -> list[float]:
+def _rounded(values: Iterable[float]) -> list[float]:
     """Four significant digits: what a screen shows."""
     return [float(f"{v:.4g}") for v in values]
 

@@ -24,20 +24,23 @@ SeedCosts = dict[str, dict[int, float]]
 """Cell -> seed -> final cost: small is good, infinite is diverged."""
 
 
-def verdicts(results: pd.DataFrame, rank_by: str | None = None, against: str = AGAINST) -> pd.DataFrame:
+def verdicts(
+    results: pd.DataFrame, rank_by: str | None = None, against: str = AGAINST, table: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Comparisons of objectives on each target by their final `rank_by`, from the table of `load_results`.
 
     One row per suite, target, family and pair: `label` against `other`. The family "baseline" has every objective
     against the one that is labelled `against`, or the best of that name; it is absent where there is none. The family
     "pairs" has all pairs. Columns are those of statistics.Comparison with `word`, `seeds_to_decide` and
-    `pairing_differs`. Baselines, which are no objectives, are in no family; failed replicas have no cost.
+    `pairing_differs`. Baselines, which are no objectives, are in no family; failed replicas have no cost. `table`
+    spares ranking again: it is `rank(results, rank_by)`.
     """
+    table = rank(results, rank_by) if table is None else table
     rows: list[dict[str, Any]] = []
     played = results[~is_finding(results)]
     for (suite, target), group in latest(played).groupby(["suite", "target"], sort=True):
         metric = rank_by or suite_rank_by(group)
-        ranked = rank(group, rank_by)
-        ranked = ranked[~ranked.baseline]
+        ranked = table[(table.suite == suite) & (table.target == target) & ~table.baseline.astype(bool)]
         labels = dict(zip(ranked.cell_id, ranked.label, strict=True))
         costs = {cell: of_cell for cell, of_cell in seed_costs(group, metric).items() if cell in labels and of_cell}
         cells = [cell for cell in ranked.cell_id if cell in costs]

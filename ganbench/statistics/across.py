@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import rankdata, studentized_range
 
 FEWEST_TARGETS = 6
 """Targets under which mean ranks say too little to be compared."""
@@ -14,7 +13,8 @@ FEWEST_TARGETS = 6
 
 def mean_ranks(costs: Float[np.ndarray, "targets objectives"]) -> Float[np.ndarray, " objectives"]:
     """The mean over targets of each objective's rank, 1 the best; ties share their mean rank."""
-    return rankdata(costs, axis=1).mean(axis=0)
+    ahead = (costs[:, :, None] > costs[:, None, :]).sum(2) + (costs[:, :, None] >= costs[:, None, :]).sum(2)
+    return ((ahead + 1) / 2).mean(axis=0)
 
 
 def critical_difference(objectives: int, targets: int, level: float = 0.05) -> float:
@@ -24,6 +24,8 @@ def critical_difference(objectives: int, targets: int, level: float = 0.05) -> f
     """
     if targets < FEWEST_TARGETS or objectives < 2:
         return math.nan
+    from scipy.stats import studentized_range  # it takes a second, which most reports need not wait
+
     q = studentized_range.ppf(1 - level, objectives, np.inf) / math.sqrt(2)
     return float(q * math.sqrt(objectives * (objectives + 1) / (6 * targets)))
 

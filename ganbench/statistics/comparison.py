@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from ganbench.statistics.estimates import FEWEST_FOR_INFERENCE
 
@@ -226,5 +226,5 @@ def seeds_to_decide(probability: float, level: float = LEVEL, power: float = POW
     """
     if probability == 0.5 or math.isnan(probability):
         return math.inf
-    z = norm.ppf(1 - level / 2) + norm.ppf(power)
+    z = ndtri(1 - level / 2) + ndtri(power)
     return math.ceil(z**2 / (6 * (probability - 0.5) ** 2))

@@ -1,4 +1,4 @@
-"""What the page says, in its order: which objective, how sure, what fails, how fast, the samples, how to reproduce it."""
+"""What the page says, in its order: which objective, how sure, what fails, how fast, samples, how to reproduce it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganbench.report.across import normalised_scores, ranks_sentence
 from ganbench.report.board import Board, board
 from ganbench.report.clouds import clouds
 from ganbench.report.figures import Figure, Look
-from ganbench.report.ranking import latest, rank
+from ganbench.report.ranking import latest, rank, selectable
 from ganbench.report.tables import sentences, to_text
 from ganbench.report.verdicts import AGAINST, verdict_sentence, verdicts
 from ganbench.report.wording import inert
@@ -114,7 +114,8 @@ def content(
 
 
 def _studies(results: pd.DataFrame, rank_by: str | None, against: str) -> list[Study]:
-    ranked, newest, said = rank(results, rank_by), latest(results), verdicts(results, rank_by, against)
+    ranked, newest = rank(results, rank_by), selectable(latest(results))
+    said = verdicts(newest, rank_by, against, ranked)
     found = []
     several = ranked.suite.nunique() > 1
     for i, ((suite, target), rows) in enumerate(ranked.groupby(["suite", "target"], sort=True)):
@@ -162,11 +163,11 @@ def _shown(made: Board) -> Shown:
 
 def _sure_words(studies: list[Study], against: str) -> list[str]:
     words = [
-        'Words have one meaning each. "better": the adjusted p-value is below .05 and the 95% interval of the probability'
-        ' of improvement lies above .5; "much better": that probability is .75 or more as well; "equivalent": its 90%'
-        ' interval lies inside .4 to .6; else "undecided".',
-        "p-values are those of the studentised permutation test of Brunner and Munzel, ties kept, adjusted by Holm within"
-        " a family: one metric on one target, against one objective or over all pairs.",
+        'Words have one meaning each. "better": the adjusted p-value is below .05 and the 95% interval of the'
+        ' probability of improvement lies above .5; "much better": that probability is .75 or more as well;'
+        ' "equivalent": its 90% interval lies inside .4 to .6; else "undecided".',
+        "p-values are those of the studentised permutation test of Brunner and Munzel, ties kept, adjusted by Holm"
+        " within a family: one metric on one target, against one objective or over all pairs.",
     ]
     if all(s.against.empty for s in studies):
         words.append(f"No objective goes by the name {inert(against)}, so that only pairs are compared.")
