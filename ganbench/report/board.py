@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -176,7 +176,8 @@ def _costs(results: pd.DataFrame, ranked: pd.DataFrame) -> list[tuple[Heading, l
 def _against(ranked: pd.DataFrame, against: pd.DataFrame) -> list[tuple[Heading, list[Cell]]]:
     if against.empty:
         return []
-    found: dict[str, Any] = {row.cell_id: row for row in against.itertuples()}
+    compared: Iterable[Any] = against.itertuples()
+    found = {row.cell_id: row for row in compared}
     cells = []
     for cell in ranked.cell_id:
         row = found.get(cell)
