@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganbench import store
+from ganbench.execution.environment import environment, git_state
 from ganbench.execution.machine import cores, machine
 from ganbench.planning import Ensemble, narrowed, narrowed_note, plan_ensembles, plan_replicas
+from ganbench.store.records import Planned, known, record
 from ganbench.study import FINISHED, Plan, Run, Watcher
 from ganbench.suite import Suite, apply_overrides, resolve
+from ganbench.suite.writing import to_toml
 
 if TYPE_CHECKING:
     from ganbench.execution.costs import Estimate
@@ -105,6 +108,7 @@ def run(
     device: str = "auto",
     workers: int | None = None,
     watcher: Watcher | None = None,
+    command: str | None = None,
 ) -> Run:
     """Trains and measures every replica of a suite that is not stored yet, and stores each as it finishes.
 
@@ -113,6 +117,7 @@ def run(
     `workers` is the number of processes, by default one per core, divided by the suite's threads, or one for a GPU; it
     changes no result. Where memory runs out, a cell is planned anew at half its width. An interrupt stops within
     seconds and loses no finished replica: the same call goes on where it stopped.
+    What was asked for is kept in `<results>/<suite>/runs/` first, with `command`, the line that asked, if one did.
     Raises SuiteError, StoreError, or ValueError for a device that is not there, before anything is written.
     """
     began = time.perf_counter()
@@ -133,14 +138,38 @@ def run(
     watcher = watcher or Watcher()
     watcher.begin(planned)
     _prepare(planned)
+    _record(planned, command)
     finished, too_wide = _train(planned, workers or _workers(planned), watcher)
     while too_wide:
         store.keep_widths(planned.folder, too_wide)
         planned = plan(planned.suite, results=results, device=device)
         watcher.begin(planned)
+        _record(planned, command)
         finished, too_wide = _train(_only(planned, too_wide), workers or _workers(planned), watcher)
     finished.wall_s = time.perf_counter() - began
     return finished
+
+
+def _record(planned: Plan, command: str | None) -> None:
+    """Keeps what a run was asked, by what and where, unless it has nothing to do and the same is on record."""
+    suite = planned.suite
+    replicas = [
+        Planned(
+            r.replica_id,
+            r.definition["cell_id"],
+            r.cell.target_label,
+            r.cell.label,
+            r.cell.objective.name,
+            r.cell.baseline,
+            r.seed,
+        )
+        for r in planned.replicas
+    ]
+    about = environment(planned.replicas[0].definition["execution"] if planned.replicas else {})
+    rank_by, text = suite.evaluation.rank_by, to_toml(suite.document.content)
+    made = record(suite.name, rank_by, command, text, about, git_state(), replicas)
+    if planned.ensembles or not known(planned.folder, made):
+        store.write_record(planned.folder, made)
 
 
 def _only(planned: Plan, width_keys: Mapping[str, int]) -> Plan:

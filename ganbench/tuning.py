@@ -119,6 +119,7 @@ def tune(
     device: str = "auto",
     workers: int | None = None,
     watcher: pipeline.Watcher | None = None,
+    command: str | None = None,
 ) -> Tuning:
     """Trains `trials` configurations of every objective of a suite, on its tuning seeds, and scores them.
 
@@ -137,7 +138,8 @@ def tune(
         iterations=iterations,
     )
     found = contenders(suite, trials)
-    run = pipeline.run(trial_suite(suite, found), results=results, device=device, workers=workers, watcher=watcher)
+    planned = trial_suite(suite, found)
+    run = pipeline.run(planned, results=results, device=device, workers=workers, watcher=watcher, command=command)
     direction = METRICS.load(suite.evaluation.rank_by).direction
     return Tuning(suite, run, found, told.scored(_values(run, found), direction), direction)
 

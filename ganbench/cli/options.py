@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,11 @@ def data_folder(context: click.Context, parameter: click.Parameter, folder: Path
 def with_precision(changes: dict[str, str], precision: str | None) -> dict[str, str]:
     """The changes with the precision among them, where one is given."""
     return changes if precision is None else {**changes, "execution.precision": precision}
+
+
+def command_line() -> str:
+    """The command line of this process, as a shell takes it."""
+    return shlex.join(["ganbench", *sys.argv[1:]])
 
 
 SET = "Any key of the suite, such as training.batch=128; repeat."

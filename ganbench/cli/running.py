@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganbench.cli.errors import FAILED
-from ganbench.cli.options import shared_options, with_precision
+from ganbench.cli.options import command_line, shared_options, with_precision
 
 if TYPE_CHECKING:
     from ganbench.pipeline import Run
@@ -73,7 +73,9 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None) -> None:
     from ganbench.report.tables import print_tables, write_report
 
     with watched() as watcher:
-        done = pipeline.run(suite, results=results, device=device, workers=workers, watcher=watcher)
+        done = pipeline.run(
+            suite, results=results, device=device, workers=workers, watcher=watcher, command=command_line()
+        )
     rank_by = suite.evaluation.rank_by  # replicas of a suite that ranked by another metric may be among these
     print_tables(done.results(), Console(), rank_by)
     markdown, csv, *pictures = write_report(done.folder, rank_by)

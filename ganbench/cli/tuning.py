@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganbench.cli.options import shared_options, with_precision
+from ganbench.cli.options import command_line, shared_options, with_precision
 from ganbench.cli.running import close
 
 
@@ -63,6 +63,7 @@ def tune(
             device=device,
             workers=workers,
             watcher=watcher,
+            command=command_line(),
         )
     click.echo(found.to_markdown())
     if output is not None:

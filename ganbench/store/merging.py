@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +55,18 @@ def merge(sources: Iterable[Path | str], destination: Path | str) -> Merged:
     folders, destination = [Path(source) for source in sources], Path(destination)
     _check_places(folders, destination)
     united = _unite(folders)
-    counts = {
-        "replicas": sum(result.measured is None for result in united.results.values()),
-        "measured": sum(result.measured is not None for result in united.results.values()),
-        "runs": len(united.runs),
-        "repeated": united.repeated,
-        "notes": tuple(united.notes),
-    }
+    merged = Merged(
+        destination,
+        replicas=sum(result.measured is None for result in united.results.values()),
+        measured=sum(result.measured is not None for result in united.results.values()),
+        runs=len(united.runs),
+        repeated=united.repeated,
+        written=True,
+        notes=tuple(united.notes),
+    )
     if destination.is_dir() and any(destination.iterdir()):
         _check_equal(united, destination)
-        return Merged(destination, **counts, written=False)
+        return replace(merged, written=False)
     made = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
     try:
         _write(united, made)
@@ -77,7 +79,7 @@ def merge(sources: Iterable[Path | str], destination: Path | str) -> Merged:
         ) from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
-    return Merged(destination, **counts, written=True)
+    return merged
 
 
 def _check_places(sources: list[Path], destination: Path) -> None:
