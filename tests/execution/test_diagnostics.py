@@ -16,7 +16,7 @@ from ganbench.execution.measurement import measure
 from ganbench.execution.worker import Job, Outcome, new_training, run_job
 from ganbench.measuring import evaluate
 from ganbench.pipeline import run
-from ganbench.planning import plan_replicas
+from ganbench.planning import code_version, plan_replicas
 from ganbench.suite import Cell, Suite, SuiteError, parse_suite, resolve
 
 TEXT = """\
@@ -134,6 +134,11 @@ def test_diagnostics_change_nothing_else(tmp_path: Path):
 def test_a_suite_without_diagnostics_has_the_identity_that_it_had():
     for same in (cells("em"), cells("em", diagnostics=())):
         assert "diagnostics" not in same[0].definition()["evaluation"]
+
+
+def test_the_code_of_a_diagnostic_is_code_of_the_cells_that_have_it():
+    (without, *_), (with_one, *_) = cells("em"), cells("em", diagnostics=["game_jacobian"])
+    assert code_version(without) != code_version(with_one)
 
 
 def test_a_cell_with_diagnostics_comes_back_from_its_definition():

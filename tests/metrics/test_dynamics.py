@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from ganbench import catalogue
-from ganbench.metrics.dynamics.contract import Diagnostic
+from ganbench.metrics.dynamics.contract import Diagnostic, View
 from ganbench.metrics.dynamics.critics import CriticSlope, DiscriminatorError
 from ganbench.metrics.dynamics.densities import log_ratio
 from ganbench.metrics.dynamics.gap import DualityGap
@@ -182,6 +182,16 @@ def test_the_generator_s_gradient_is_that_of_its_loss_with_regularisers():
     # (s g)^2 + (s b)^2 for minimax; at b = 0 and s = 1/2 its slope in g is g / 4
     training = ensemble(Minimax(), (2,), (0,), network=DIRAC, regularisers=(Consensus(weight=1.0),))
     assert measured(GeneratorGradientNorm(), training)["generator_gradient_norm"] == pytest.approx(2 / 4, rel=1e-12)
+
+
+def test_the_generator_s_gradient_of_em_is_under_the_weights_of_its_e_step():
+    training = ensemble(EM(), (1, 0.5), (0, 1, 0))
+    z = View(training, Origin(), "GeneratorGradientNorm.0").fields()["z"][0, :, 0]
+    # that of -log E D(G(z)), with D the sigmoid of mean + sd z
+    real = torch.sigmoid(1 + 0.5 * z)
+    slopes = real * (1 - real) / real.mean()
+    expected = math.hypot(float(slopes.mean()), float((slopes * z).mean()))
+    assert measured(GeneratorGradientNorm(), training)["generator_gradient_norm"] == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_critic_s_slope_is_taken_at_real_and_at_generated_samples():
