@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import torch
 from ensembles import SMALL, WIDTH, lane, same_bits, trained
-from test_dirac import Dirac
 from torch import Tensor
 from torch.func import vmap
 
 from ganbench.catalogue import OPTIMISERS
 from ganbench.fields import swept_fields
+from ganbench.networks.games import Dirac
 from ganbench.objectives.minimax import NonSaturating
 from ganbench.objectives.wasserstein import Wasserstein
 from ganbench.training.ensemble import Game, lifted
@@ -120,17 +120,16 @@ START, BATCH = (1.0, -1.0), 4
 def bilinear(optimiser: Optimiser, iterations: int, updates: str = "simultaneous") -> list[tuple[float, float]]:
     """(theta, psi) of the game theta psi from (1, -1) after 0, 1, 2, ... iterations of the library's own step."""
     objective = Wasserstein(d_steps=1, updates=updates)
-    game = Game(objective, optimiser, Dirac(), None, 1, (1,), BATCH, 2, False, "cpu", precision="fp64")
+    game = Game(objective, optimiser, Dirac(*START), None, 1, (1,), BATCH, 2, False, "cpu", precision="fp64")
     zeros = torch.zeros(2, BATCH, 1, dtype=torch.float64)
     state = game.initial_state([3, 4])
-    state |= {"G": {"weight": zeros[:, :1] + START[0]}, "D": {"weight": zeros[:, :1] + START[1]}}
     swept = game.swept([objective] * 2, [optimiser] * 2, [(), ()])
     fields, points = {"x": zeros, "z": zeros, "t": zeros[:, 0, 0]}, [START]
     with torch.no_grad():
         for _ in range(iterations):
             for step in objective.schedule():
                 state = lifted(game, step, (state, swept, fields))(state, swept, fields)
-            points.append((float(state["G"]["weight"][0]), float(state["D"]["weight"][0])))
+            points.append((state["G"]["weight"][0].item(), state["D"]["weight"][0].item()))
     return points
 
 
