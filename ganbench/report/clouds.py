@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,67 +12,96 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from ganbench.report.pictures import final_costs, median_and_worst
-from ganbench.store import read_arrays
+from ganbench.report.pictures import final_costs, median_and_worst, snapshots
+from ganbench.report.wording import inert
 
 POINTS = 300
 """Points of a cloud that are drawn."""
 
+MOST_FAILURES = 18
+"""Replicas in a gallery of failures."""
+
 
 def clouds(results: pd.DataFrame, ranked: pd.DataFrame, files: Mapping[str, Path]) -> dict[str, Any] | None:
-    """Panels of one target for the page: for each cell two replicas and the iterations at which they were kept.
+    """The median and the worst replica of each objective and the median of each baseline; see `_panels`."""
+    costs = final_costs(results, str(ranked.rank_by.iloc[0]))
+    chosen = []
+    for cell, label, baseline in zip(ranked.cell_id, ranked.label, ranked.baseline, strict=True):
+        for which, replica in median_and_worst(results[results.cell_id == cell], costs).items():
+            if not (baseline and which == "worst"):
+                chosen.append((str(label), which, replica))
+    return _panels(results, ranked, files, chosen)
+
+
+def failures(results: pd.DataFrame, ranked: pd.DataFrame, files: Mapping[str, Path]) -> dict[str, Any] | None:
+    """Replicas that diverged or ended worse than the trivial baseline, the worst first; see `_panels`."""
+    costs = final_costs(results, str(ranked.rank_by.iloc[0]))
+    trivial = [costs[r] for r in results[results.objective == "trivial"].replica_id.unique() if r in costs]
+    limit = float(np.median(trivial)) if trivial else math.inf
+    own = results[results.cell_id.isin(ranked[~ranked.baseline].cell_id) & (results.status != "failed")]
+    own = own.drop_duplicates("replica_id")
+    names = dict(zip(ranked.cell_id, ranked.label, strict=True))
+    found = [
+        (costs.get(replica, math.inf), names[cell], seed, replica)
+        for replica, cell, seed in zip(own.replica_id, own.cell_id, own.seed, strict=True)
+        if costs.get(replica, math.inf) > limit or costs.get(replica, math.inf) == math.inf
+    ]
+    found.sort(key=lambda one: (-one[0], one[1], one[2]))
+    return _panels(results, ranked, files, [(label, "", replica) for _, label, _, replica in found[:MOST_FAILURES]])
+
+
+def _panels(
+    results: pd.DataFrame, ranked: pd.DataFrame, files: Mapping[str, Path], chosen: list[tuple[str, str, str]]
+) -> dict[str, Any] | None:
+    """What the page draws of some replicas, (label, which, replica_id) each, beside a replica of the oracle.
 
     Coordinates are 16-bit integers within the target's own range, base64: `low` and `high` bound both axes. None where
     the samples are no points in the plane or nothing was kept.
     """
-    costs = final_costs(results, str(ranked.rank_by.iloc[0]))
-    panels, truth = [], None
-    for cell, label, baseline in zip(ranked.cell_id, ranked.label, ranked.baseline, strict=True):
-        of_cell = results[results.cell_id == cell]
-        for which, replica in median_and_worst(of_cell, costs).items():
-            kept = _snapshots(files.get(replica))
-            if not kept or next(iter(kept.values())).shape[1:] != (2,):
-                continue
-            if ranked.objective[ranked.cell_id == cell].iloc[0] == "oracle":
-                truth = truth if truth is not None else next(iter(kept.values()))
-                continue
-            if baseline and which == "worst":
-                continue
-            own = of_cell[of_cell.replica_id == replica].iloc[0]
-            panels.append((label, which, own, kept))
+    panels, truth = [], _truth(results, files)
+    for label, which, replica in chosen:
+        kept = _snapshots(files.get(replica))
+        own = results[results.replica_id == replica].iloc[0]
+        if kept and next(iter(kept.values())).shape[1:] == (2,) and own.objective != "oracle":
+            panels.append((label, f"{which} seed {own.seed}".strip(), str(own.status), kept))
     if not panels:
         return None
-    reference = truth if truth is not None else np.concatenate([k[max(k)] for *_, k in panels])
-    centre, half = _window(reference)
-    iterations = sorted({i for *_, kept in panels for i in kept if i})
+    centre, half = _window(truth if truth is not None else np.concatenate([k[max(k)] for *_, k in panels]))
     return {
-        "iterations": iterations,
+        "iterations": sorted({i for *_, kept in panels for i in kept if i}) or [0],
         "low": [float(c - half) for c in centre],
         "high": [float(c + half) for c in centre],
-        "truth": _packed(reference, centre, half) if truth is not None else None,
+        "truth": None if truth is None else _packed(truth, centre, half),
         "panels": [
             {
-                "label": label,
-                "which": f"{which} seed {own.seed}",
-                "note": "" if own.status == "completed" else str(own.status),
+                "label": inert(label),
+                "which": which,
+                "note": "" if status == "completed" else status,
                 "clouds": {str(i): _packed(points, centre, half) for i, points in kept.items()},
             }
-            for label, which, own, kept in panels
+            for label, which, status, kept in panels
         ],
     }
 
 
+def _truth(results: pd.DataFrame, files: Mapping[str, Path]) -> Float[np.ndarray, "n d"] | None:
+    """True samples, of the first replica of the oracle that kept some."""
+    for replica in results[results.objective == "oracle"].replica_id.unique():
+        kept = _snapshots(files.get(replica))
+        if kept:
+            return next(iter(kept.values()))
+    return None
+
+
 def _snapshots(file: Path | None) -> dict[int, Float[np.ndarray, "n d"]]:
-    if file is None:
-        return {}
-    arrays = read_arrays(file)
-    found = {int(k.partition("/")[2]): v for k, v in arrays.items() if k.startswith("snapshot/")}
-    return dict(sorted(found.items()))
+    return dict(sorted(snapshots(file).items())) if file is not None else {}
 
 
 def _window(points: Float[np.ndarray, "n d"]) -> tuple[np.ndarray, float]:
     """Centre and half width of a square that shows the points with room around them."""
     finite = points[np.isfinite(points).all(1)]
+    if not len(finite):
+        return np.zeros(2), 1.0
     low, high = finite.min(0), finite.max(0)
     return (low + high) / 2, float(max(high - low)) * 0.7 + 1e-9
 

@@ -67,14 +67,14 @@ def _write_target(results: pd.DataFrame, rows: pd.DataFrame, files: Mapping[str,
         cell = results[results.cell_id == cell_id]
         for which, replica_id in median_and_worst(cell, costs).items():
             file = files[replica_id]
-            snapshots = _snapshots(file)
-            if not snapshots:
+            kept = snapshots(file)
+            if not kept:
                 continue
             name = f"{_safe(target, 40)}-{_safe(cell.label.iloc[0], 80)}-{_safe(cell_id[:6], 6)}-{which}.png"
-            picture = grid([(f"{i:,}", snapshots[i]) for i in spread_over(sorted(snapshots), ITERATIONS)])
+            picture = grid([(f"{i:,}", kept[i]) for i in spread_over(sorted(kept), ITERATIONS)])
             written.append(_write(file.parent / "pictures" / name, picture))
             if which == "median":
-                finals[label] = snapshots[max(snapshots)]
+                finals[label] = kept[max(kept)]
     if finals:
         place = files[results.replica_id.iloc[0]].parent / "pictures"
         # two long labels, say two paths, may begin alike
@@ -113,12 +113,12 @@ def spread_over(iterations: Sequence[int], most: int) -> list[int]:
 
 def _are_images(results: pd.DataFrame, files: Mapping[str, Path]) -> bool:
     """Whether a target's snapshots are images, by the first replica that has some."""
-    snapshots = (_snapshots(files[name]) for name in results.replica_id.unique())
-    first = next((s for s in snapshots if s), {})
+    found = (snapshots(files[name]) for name in results.replica_id.unique())
+    first = next((s for s in found if s), {})
     return any(samples.ndim == 4 for samples in first.values())
 
 
-def _snapshots(file: Path) -> Snapshots:
+def snapshots(file: Path) -> Snapshots:
     """Iteration -> samples of one replica; empty where its arrays were left behind."""
     if not file.with_suffix(".safetensors").exists():
         return {}

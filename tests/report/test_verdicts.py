@@ -28,7 +28,7 @@ def add(study: Study, label: str, values: list[float | str]) -> None:
             study.add(label, seed, {"w1": value})
 
 
-def found(study: Study, family: str = "pairs", **options: str) -> pd.DataFrame:
+def found(study: Study, family: str = "pairs", **options: Any) -> pd.DataFrame:
     table = verdicts(load_results(study.folder), **options)
     return table[table.family == family].set_index(["label", "other"])
 

@@ -13,7 +13,7 @@ import pandas as pd
 from ganbench.report import figures, wording
 from ganbench.report.across import normalised_scores, ranks_sentence
 from ganbench.report.board import Board, board
-from ganbench.report.clouds import clouds
+from ganbench.report.clouds import clouds, failures
 from ganbench.report.figures import Figure, Look
 from ganbench.report.ranking import latest, rank, selectable
 from ganbench.report.tables import sentences, to_text
@@ -98,7 +98,7 @@ def content(
         sections = [
             Section("verdict", "Which objective", [*_verdicts(studies), ranks_sentence(table)], _boards(studies)),
             Section("sure", "How sure", _sure_words(studies, against), _sure(studies, by, results, table)),
-            Section("fails", "What fails", [], _fails(studies, by)),
+            Section("fails", "What fails", [], _fails(studies, by, files)),
             Section("speed", "How fast", [wording.speed_sentence(latest(results))], _speed(studies, by)),
             Section("samples", "Samples", [], _samples(studies, files, pictures)),
             Section("meaning", "What the numbers mean", sentences(latest(results), table), _twin(results, rank_by)),
@@ -203,7 +203,7 @@ def _paired(s: Study) -> list[str]:
     return words
 
 
-def _fails(studies: list[Study], by: Mapping[str, Look]) -> list[Part]:
+def _fails(studies: list[Study], by: Mapping[str, Look], files: Mapping[str, Path]) -> list[Part]:
     parts = []
     for s in studies:
         replicas = s.results.drop_duplicates("replica_id")
@@ -227,8 +227,12 @@ def _fails(studies: list[Study], by: Mapping[str, Look]) -> list[Part]:
         ]
         if len(failed) > MOST_FAILURES:
             words.append(f"The first {MOST_FAILURES} errors follow.")
+        gallery = failures(s.results, s.ranked, files)
+        if gallery:
+            words.append("The gallery has the replicas that diverged or ended worse than `trivial`, the worst first.")
         if len(diverged) or len(failed) or ran:
-            parts.append(Part(s.title, words, figures=[timeline] if timeline else [], blocks=blocks))
+            drawn = [timeline] if timeline else []
+            parts.append(Part(s.title, words, None, drawn, gallery, f"failures-{s.where}", blocks=blocks))
     return parts
 
 
