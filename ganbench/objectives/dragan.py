@@ -37,10 +37,10 @@ class LocalPenalty(Regulariser):
 class DRAGAN(NonSaturating):
     """The non-saturating game with a penalty on D's slope at real samples moved by noise of deviation `spread`.
 
-    Paper and code differ: the paper draws the noise from N(0, c I) with c about 10 for pixels of 0 to 255; its code,
-    which is older, takes uniform noise on [0, s/2], with s the standard deviation of all numbers of the batch, and that
-    of a large study (Lucic et al. 2018, arXiv:1711.10337) uniform noise on [-s/2, s/2]. Here it is the paper's law: a
-    statistic of the batch would let one sample change another's penalty. The default suits data of unit deviation.
+    Paper and code differ: the paper draws the noise from N(0, c I) with c about 10; its code, which is older, takes
+    uniform noise on [0, s/2], with s the standard deviation of all numbers of the batch, and that of a large study
+    (Lucic et al. 2018, arXiv:1711.10337) uniform noise on [-s/2, s/2]. Here it is the paper's law: a statistic of the
+    batch would let one sample change another's penalty. The default suits data of unit deviation, not the paper's.
     Under the penalty the best D is not the log ratio of minimax.
 
     >>> DRAGAN(spread=0.1).regularisers()
