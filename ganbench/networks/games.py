@@ -60,7 +60,7 @@ class Gaussian:
     def generator(self, latent: int, shape: tuple[int, ...]) -> nn.Module:
         """Latents (B, latent) -> points (B, d)."""
         _check_points(shape)
-        return Affine(self.sd * torch.eye(*shape, latent), torch.full(shape, self.mean))
+        return Affine(self.sd * torch.eye(shape[0], latent), torch.full(shape, self.mean))
 
     def critic(self, shape: tuple[int, ...], outputs: int) -> nn.Module:
         """Points (B, d) -> (B, outputs), or (B,) where outputs is 1."""
