@@ -2,7 +2,8 @@
 
 Everything that the command line does is one call here. `run`, `plan` and `tune` take a suite, its name or its path, and
 what is changed in it by keyword, as `apply_overrides` does; `estimate` takes a plan. `load_results` gives what `rank`,
-`print_tables`, `to_markdown`, `to_csv` and `write_report` make tables of; `evaluate` measures stored generators anew; a
+`print_tables`, `to_markdown`, `to_csv` and `write_report` make tables of; `evaluate` measures stored generators anew;
+`compare` says what changed between two folders, `merge` unites several, and `ganbench.tables` has more tables. A
 finished `tune` has `winners()` and `to_markdown()`. The registries hold everything that has a name.
 """
 
@@ -28,6 +29,8 @@ _PLACES = {
     "to_markdown": "report.tables:to_markdown",
     "to_csv": "report.tables:to_csv",
     "write_report": "report.tables:write_report",
+    "compare": "report.comparing:compare_folders",
+    "merge": "store:merge",
     "OBJECTIVES": "catalogue:OBJECTIVES",
     "TARGETS": "catalogue:TARGETS",
     "NETWORKS": "catalogue:NETWORKS",
@@ -40,6 +43,8 @@ __all__ = ["__version__", *_PLACES]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "tables":
+        return importlib.import_module("ganbench.tables")
     if name not in _PLACES:
         raise AttributeError(f"module 'ganbench' has no attribute {name!r}")
     module, _, attribute = _PLACES[name].partition(":")

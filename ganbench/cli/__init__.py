@@ -9,8 +9,10 @@ import click
 
 from ganbench import __version__
 from ganbench.cli.checking import check
+from ganbench.cli.comparing import compare
 from ganbench.cli.creating import new
 from ganbench.cli.errors import Program
+from ganbench.cli.merging import merge
 from ganbench.cli.names import info, list_names
 from ganbench.cli.results import evaluate, report
 from ganbench.cli.running import run
@@ -29,9 +31,10 @@ def main() -> None:
     ganbench info wasserstein-gp      source, formula and fields of one of them
     ganbench new objective my-idea    a file to start an objective of your own from
 
-    Exit codes: 0 all replicas completed or diverged, all laws hold; 1 some failed; 2 bad input; 130 interrupted.
+    Exit codes: 0 all replicas completed or diverged, all laws hold; 1 some failed; 2 bad input; 3 worse than before
+    (compare --fail-on-regression); 130 interrupted.
     """
 
 
-for command in (run, check, list_names, info, report, evaluate, tune, new):
+for command in (run, check, list_names, info, report, compare, merge, evaluate, tune, new):
     main.add_command(command)

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
+FAILED, REGRESSED, INTERRUPTED, TERMINATED = 1, 3, 130, 143
 PACKAGE = Path(__file__).parents[1]
 
 

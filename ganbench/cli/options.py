@@ -35,6 +35,13 @@ def with_precision(changes: dict[str, str], precision: str | None) -> dict[str, 
     return changes if precision is None else {**changes, "execution.precision": precision}
 
 
+def writable(context: click.Context, parameter: click.Parameter, output: Path | None) -> Path | None:
+    """The file itself, refused before the work and not after it."""
+    if output is not None and not output.absolute().parent.is_dir():
+        raise click.BadParameter(f"{output.parent} is no folder; make it first")
+    return output
+
+
 def command_line() -> str:
     """The command line of this process, as a shell takes it."""
     return shlex.join(["ganbench", *sys.argv[1:]])
@@ -42,6 +49,7 @@ def command_line() -> str:
 
 SET = "Any key of the suite, such as training.batch=128; repeat."
 RESULTS = click.Path(path_type=Path)
+OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 OPTIONS = (
     click.option("--suite", "suite", required=True, metavar="NAME|PATH", help="A shipped suite, or a suite file."),

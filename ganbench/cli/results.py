@@ -2,30 +2,88 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from ganbench.cli.errors import BadInput
+from ganbench.cli.options import OUTPUT, writable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
-@click.command()
-@click.argument("folder", metavar="DIR", type=FOLDER)
-@click.option("--format", "form", type=click.Choice(["text", "markdown", "csv"]), default="text", show_default=True)
-@click.option("--rank-by", metavar="METRIC", help="Rank by this metric; by default the suite's.")
-def report(folder: Path, form: str, rank_by: str | None) -> None:
-    """Print the ranked tables of the results in DIR, one suite's folder or the parent of several."""
-    from rich.console import Console
+FORMATS = ("text", "markdown", "csv", "latex", "parquet")
 
-    from ganbench.report import tables
+
+@click.command()
+@click.argument("folders", metavar="DIR...", type=FOLDER, nargs=-1, required=True)
+@click.option("--label", "labels", multiple=True, metavar="TEXT", help="Of each DIR, in their order; repeat.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--rank-by", metavar="METRIC", help="Rank by this metric; by default the suite's.")
+@click.option("-o", "--output", type=OUTPUT, callback=writable, metavar="FILE", help="Write there.")
+def report(
+    folders: tuple[Path, ...], labels: tuple[str, ...], form: str, rank_by: str | None, output: Path | None
+) -> None:
+    """Print the ranked tables of the results in DIR, one suite's folder or the parent of several.
+
+    \b
+    ganbench report results/toy2d
+    ganbench report old/toy2d new/toy2d --label old --label new
+    ganbench report results/toy2d --format parquet -o ranked.parquet
+
+    With several DIR the label of its folder stands beside each objective, and all are ranked together.
+    """
+    from ganbench.report.several import folder_labels, gathered
     from ganbench.store import load_results
 
-    results = load_results(folder)
+    if form == "parquet" and output is None and sys.stdout.isatty():
+        raise BadInput("parquet is no text for a terminal; name a file with -o FILE")
+    tables = {}
+    names = folder_labels(folders, labels) if len(folders) > 1 or labels else [""]
+    for name, folder in zip(names, folders, strict=True):
+        tables[name] = load_results(folder)
+        say_unreadable(folder)
+    emit(_rendered(gathered(tables) if names != [""] else tables[""], form, rank_by), output)
+
+
+def _rendered(results: pd.DataFrame, form: str, rank_by: str | None) -> str | bytes:
+    from rich.console import Console
+
+    from ganbench.report import latex, tables
+
     if form == "text":
-        tables.print_tables(results, Console(), rank_by)
+        console = Console()
+        with console.capture() as printed:
+            tables.print_tables(results, console, rank_by)
+        return printed.get()
+    if form == "parquet":
+        return tables.to_parquet(results, rank_by)
+    made = {"markdown": tables.to_markdown, "csv": tables.to_csv, "latex": latex.to_latex}
+    return made[form](results, rank_by)
+
+
+def say_unreadable(folder: Path) -> None:
+    """One line on stderr for each record of a run that cannot be read: what it planned is not known."""
+    from ganbench.store import read_records
+
+    for problem in read_records(folder)[1]:
+        click.echo(f"warning: what a run planned is not known: {problem}", err=True)
+
+
+def emit(content: str | bytes, output: Path | None) -> None:
+    """Prints a result, or writes it whole into a file and says so. Raises StoreError."""
+    from ganbench.store.container import write_whole
+
+    if output is None:
+        click.echo(content, nl=False)
     else:
-        text = tables.to_markdown(results, rank_by) if form == "markdown" else tables.to_csv(results, rank_by)
-        click.echo(text, nl=False)
+        write_whole(output, content.encode() if isinstance(content, str) else content)
+        click.echo(f"written: {output}", err=True)
 
 
 @click.command()

@@ -6,18 +6,8 @@ from pathlib import Path
 
 import click
 
-from ganbench.cli.options import command_line, shared_options, with_precision
+from ganbench.cli.options import OUTPUT, command_line, shared_options, with_precision, writable
 from ganbench.cli.running import close
-
-
-def writable(context: click.Context, parameter: click.Parameter, output: Path | None) -> Path | None:
-    """The file itself, refused before a search and not after it."""
-    if output is not None and not output.absolute().parent.is_dir():
-        raise click.BadParameter(f"{output.parent} is no folder; make it first")
-    return output
-
-
-OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
 
 
 @click.command()

@@ -24,17 +24,17 @@ from ganbench.report.wording import inert, inert_markdown
 from ganbench.store import load_results
 from ganbench.store.container import write_whole
 
-__all__ = ["print_tables", "rank", "to_csv", "to_markdown", "write_report"]
+__all__ = ["print_tables", "rank", "to_csv", "to_markdown", "to_parquet", "write_report"]
 
 
 def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = None) -> None:
     """Prints one table for each target, then what the numbers mean, from the table of `load_results`; findings last."""
     ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
     for suite, of_suite in ranked.groupby("suite", sort=True):
-        own, short = newest[newest.suite == suite], _short(of_suite.target.unique())
+        own, short = newest[newest.suite == suite], short_labels(of_suite.target.unique())
         for target, rows in of_suite.groupby("target", sort=True):
             console.print()
-            console.print(Text(_title(own[own.target == target], rows, short[str(target)]), style="bold"))
+            console.print(Text(title(own[own.target == target], rows, short[str(target)]), style="bold"))
             console.print()
             console.print(_terminal_table(own[own.target == target], rows, console.width))
         console.print()
@@ -48,12 +48,12 @@ def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
     ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
     parts = []
     for suite, of_suite in ranked.groupby("suite", sort=True):
-        own, short = newest[newest.suite == suite], _short(of_suite.target.unique())
+        own, short = newest[newest.suite == suite], short_labels(of_suite.target.unique())
         for target, rows in of_suite.groupby("target", sort=True):
             columns = table_columns(own[own.target == target], rows)
-            lines = [_escaped(c.heading for c in columns), ["---"] * len(columns), _escaped(_floors(columns))]
+            lines = [_escaped(c.heading for c in columns), ["---"] * len(columns), _escaped(floors(columns))]
             lines += [_escaped(cells) for cells in zip(*(c.cells for c in columns), strict=True)]
-            parts.append(f"## {inert_markdown(_title(own[own.target == target], rows, short[str(target)]))}\n")
+            parts.append(f"## {inert_markdown(title(own[own.target == target], rows, short[str(target)]))}\n")
             parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
         parts += [f"- {inert_markdown(sentence)}" for sentence in sentences(own, of_suite)]
         parts.append("")
@@ -79,6 +79,16 @@ def to_csv(results: pd.DataFrame, rank_by: str | None = None) -> str:
     return buffer.getvalue()
 
 
+def to_parquet(results: pd.DataFrame, rank_by: str | None = None) -> bytes:
+    """The table of `rank` as a Parquet file."""
+    buffer = io.BytesIO()
+    ranked = rank(results, rank_by)
+    # a column that has nothing has no type of its own
+    texts = [name for name in ranked if ranked[name].dtype == object]
+    ranked.astype(dict.fromkeys(texts, "string")).to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
 def write_report(folder: Path | str, rank_by: str | None = None) -> tuple[Path, ...]:
     """The paths of tables.md, tables.csv and of the pictures, if any, written into a folder of results.
 
@@ -93,7 +103,20 @@ def write_report(folder: Path | str, rank_by: str | None = None) -> tuple[Path, 
 
 
 def _terminal_table(results: pd.DataFrame, rows: pd.DataFrame, width: int) -> Table:
-    columns = table_columns(results, rows)
+    columns = fitting(table_columns(results, rows), width)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for column in columns:
+        label = column.heading == "objective"
+        heading = Text("\n".join(column.lines))
+        table.add_column(heading, justify="left" if label else "right", no_wrap=not label, overflow="fold")
+    table.add_row(*map(Text, floors(columns)), style="dim italic")
+    for at, baseline in enumerate(rows.baseline):
+        table.add_row(*(Text(column.cells[at]) for column in columns), style="dim" if baseline else "")
+    return table
+
+
+def fitting(columns: list[Column], width: int) -> list[Column]:
+    """The columns that fit into so many characters, the most important first; those without which it would mislead."""
     room, shown = width + 2, []  # the last column needs no space after it
     for column in sorted(columns, key=lambda c: c.importance):
         # two spaces between columns; a long label may fold
@@ -101,24 +124,15 @@ def _terminal_table(results: pd.DataFrame, rows: pd.DataFrame, width: int) -> Ta
         if room < 0 and column.importance > ALWAYS:
             break
         shown.append(column)
-    columns = [column for column in columns if column in shown]
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
-        label = column.heading == "objective"
-        heading = Text("\n".join(column.lines))
-        table.add_column(heading, justify="left" if label else "right", no_wrap=not label, overflow="fold")
-    table.add_row(*map(Text, _floors(columns)), style="dim italic")
-    for at, baseline in enumerate(rows.baseline):
-        table.add_row(*(Text(column.cells[at]) for column in columns), style="dim" if baseline else "")
-    return table
+    return [column for column in columns if column in shown]
 
 
-def _floors(columns: list[Column]) -> list[str]:
+def floors(columns: list[Column]) -> list[str]:
     """The row above all others: what two true samples give."""
     return ["floor" if column.heading == "objective" else column.floor for column in columns]
 
 
-def _title(results: pd.DataFrame, rows: pd.DataFrame, label: str) -> str:
+def title(results: pd.DataFrame, rows: pd.DataFrame, label: str) -> str:
     rank_by = rows.rank_by.iloc[0]
     final = final_values(results)
     ranked = final[final.metric == rank_by]
@@ -131,7 +145,7 @@ def _title(results: pd.DataFrame, rows: pd.DataFrame, label: str) -> str:
     return f"{target} · {inert(rank_by)}{unit} · {seeds} · {samples} samples at the end"
 
 
-def _short(labels: Iterable[str]) -> dict[str, str]:
+def short_labels(labels: Iterable[str]) -> dict[str, str]:
     """Targets' labels -> without the folders of a path in them, where that still tells them apart."""
     short = {label: re.sub(r"=/[^,\]]*/", "=…/", label) for label in labels}
     shown = list(short.values())

@@ -38,10 +38,14 @@ def load_results(path: Path | str) -> pd.DataFrame:
     What it planned and nobody stored has one row too, with status "missing". Of a bundle, the final values are all.
     Raises StoreError where there are no results, or one is corrupt or of a newer schema.
     """
-    results = open_results(path)
+    return tabulated(Path(path), open_results(path))
+
+
+def tabulated(path: Path, results: list[Stored]) -> pd.DataFrame:
+    """The table of `load_results` from what `open_results` found under a path, where records of runs lie too."""
     tables = [_rows(result) for result in results]
     described = [_describe(result) for result in results]
-    for absent in _missing(Path(path), described):
+    for absent in _missing(path, described):
         tables.append(NOTHING)
         described.append(absent)
     curves = pa.concat_tables(tables).to_pandas()

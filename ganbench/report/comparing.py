@@ -1,0 +1,249 @@
+"""What changed between two folders of results: cells matched by what they are, each with a verdict in fixed words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ganbench import streams
+from ganbench.registry import did_you_mean
+from ganbench.report.finals import final_values, is_finding
+from ganbench.report.ranking import latest, suite_rank_by
+from ganbench.report.several import differing, environments, gathered
+from ganbench.report.verdicts import seed_costs
+from ganbench.report.wording import inert
+from ganbench.statistics import FEWEST_FOR_INFERENCE, Comparison, compare, families, interquartile_mean
+from ganbench.store.container import Stored, StoreError
+from ganbench.store.frame import open_results, tabulated
+
+BEFORE, AFTER = "before", "after"
+WORSE = ("worse", "much worse")
+RESAMPLES = 10_000
+FINDINGS = ("findings are not compared: they measure laws, and `ganbench report` tells which are kept",)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One cell before and after; `word` is that of after against before.
+
+    `before` and `after` are interquartile means over seeds, with a diverged replica at the worst completed one of
+    either folder on the target; `low` and `high` are the ends of the 95% interval of `difference`.
+    """
+
+    suite: str
+    target: str
+    label: str
+    cell_id: str
+    metric: str
+    before: float
+    after: float
+    difference: float
+    low: float
+    high: float
+    diverged: tuple[int, int]
+    paired: float  # median difference of shared seeds, in the metric's own direction
+    same: int  # shared seeds whose values are equal to the last bit
+    comparison: Comparison
+
+    @property
+    def word(self) -> str:
+        return self.comparison.word
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What changed between two folders, what has no partner and why, and what was not made alike."""
+
+    before: Path
+    after: Path
+    changes: tuple[Change, ...]
+    unmatched: tuple[str, ...]
+    incomplete: tuple[str, ...]
+    environments: tuple[str, ...]
+
+    @property
+    def regressions(self) -> tuple[Change, ...]:
+        """Cells that are worse than before, at an adjusted p below .05."""
+        return tuple(change for change in self.changes if change.word in WORSE)
+
+
+def compare_folders(before: Path | str, after: Path | str, metric: str | None = None) -> Changes:
+    """The cells of two folders matched by `cell_id`, so across versions of code and torch and across machines.
+
+    `metric` defaults to what each suite ranks by. Holm's family is one metric on one target, baselines apart.
+    Raises StoreError where a folder has no results or the two have no suite in common, ValueError for a metric that
+    nothing has.
+    """
+    paths = {BEFORE: Path(before), AFTER: Path(after)}
+    stored = {name: open_results(path) for name, path in paths.items()}
+    suites = {name: {r.payload["definition"]["suite"] for r in results} for name, results in stored.items()}
+    if not suites[BEFORE] & suites[AFTER]:
+        had, has = (", ".join(sorted(inert(s) for s in suites[name])) for name in (BEFORE, AFTER))
+        remedy = "give two folders of one suite"
+        raise StoreError(
+            paths[AFTER], f"holds the suite {has}, {paths[BEFORE]} holds {had}: nothing to compare", remedy
+        )
+    both = gathered({name: tabulated(paths[name], results) for name, results in stored.items()})
+    newest = latest(both[~is_finding(both)])
+    _check_metric(newest, metric)
+    changes: list[Change] = []
+    unvalued: list[str] = []
+    for (suite, target), group in newest.groupby(["suite", "target"], sort=True):
+        if suite in suites[BEFORE] & suites[AFTER]:
+            found, without = _changed(str(suite), str(target), group, metric or suite_rank_by(group))
+            changes += found
+            unvalued += without
+    return Changes(
+        paths[BEFORE],
+        paths[AFTER],
+        tuple(changes),
+        (*(FINDINGS if is_finding(both).any() else ()), *unvalued, *_unmatched(stored[BEFORE], stored[AFTER])),
+        tuple(filter(None, (_incomplete(newest[newest.folder == name], paths[name]) for name in paths))),
+        (*environments(stored[BEFORE], stored[AFTER]), *_codes(stored[BEFORE], stored[AFTER])),
+    )
+
+
+def _check_metric(results: pd.DataFrame, metric: str | None) -> None:
+    known = list(dict.fromkeys(final_values(results).asked))
+    if metric and metric not in known and known:
+        raise ValueError(f'metric "{inert(metric)}": no replica has it at its end; {did_you_mean(metric, known)}')
+
+
+def _changed(suite: str, target: str, group: pd.DataFrame, metric: str) -> tuple[list[Change], list[str]]:
+    """The changes on one target, and a sentence for each cell that both folders hold but one has no values of."""
+    costs = seed_costs(group, metric)
+    final = final_values(group)
+    sign = -1 if (final[final.asked == metric].direction == "higher").any() else 1
+    finite = [cost for of_cell in costs.values() for cost in of_cell.values() if math.isfinite(cost)]
+    penalty = max(finite, default=math.inf)
+    cells = group[group.folder == AFTER].drop_duplicates("cell_id")
+    found: dict[bool, list[tuple[Any, Comparison]]] = {False: [], True: []}
+    unvalued = []
+    for cell in cells.sort_values(["label", "cell_id"]).itertuples():
+        own = _own(str(cell.cell_id))
+        sides = costs.get(f"{own}@{BEFORE}"), costs[f"{own}@{AFTER}"]
+        if sides[0] is None:
+            continue
+        if not sides[0] or not sides[1]:
+            where = " and ".join(name for name, side in zip((BEFORE, AFTER), sides, strict=True) if not side)
+            label = f"{inert(target)}, {inert(_plain(str(cell.label)))}"
+            unvalued.append(f"{label}: no replica has a {inert(metric)} that can be compared, {where}")
+            continue
+        rng = streams.generator(0, f"compare/{target}/{own}")
+        found[bool(cell.baseline)].append((cell, compare(sides[1], sides[0], rng)))
+    changes = []
+    for family in found.values():
+        for (cell, _), compared in zip(family, families([c for _, c in family]), strict=True):
+            own = _own(str(cell.cell_id))
+            sides = costs[f"{own}@{BEFORE}"], costs[f"{own}@{AFTER}"]
+            about = (suite, target, _plain(str(cell.label)), own, metric)
+            changes.append(_change(about, *sides, sign, penalty, compared))
+    return changes, unvalued
+
+
+def _own(cell_id: str) -> str:
+    return cell_id.rpartition("@")[0]
+
+
+def _plain(label: str) -> str:
+    return label.removesuffix(f" · {AFTER}")
+
+
+def _change(
+    about: tuple[str, str, str, str, str],
+    before: Mapping[int, float],
+    after: Mapping[int, float],
+    sign: int,
+    penalty: float,
+    compared: Comparison,
+) -> Change:
+    # sorted, since resampling draws by position
+    one, other = (np.sort(np.minimum(list(side.values()), penalty)) for side in (before, after))
+    low, high = _interval(one, other, streams.generator(0, f"difference/{about[1]}/{about[3]}"))
+    means = [float(interquartile_mean(values)) for values in (one, other)]
+    ends = sorted((sign * low, sign * high))
+    diverged = tuple(sum(math.isinf(cost) for cost in side.values()) for side in (before, after))
+    same = sum(before[seed] == after[seed] for seed in before.keys() & after.keys())
+    return Change(
+        *about,
+        before=sign * means[0],
+        after=sign * means[1],
+        difference=sign * (means[1] - means[0]) if all(map(math.isfinite, means)) else math.nan,
+        low=ends[0],
+        high=ends[1],
+        diverged=(diverged[0], diverged[1]),
+        paired=sign * compared.paired,
+        same=same,
+        comparison=compared,
+    )
+
+
+def _interval(before: np.ndarray, after: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
+    """The 95% percentile bootstrap interval of the difference of interquartile means, resampled folder by folder.
+
+    NaN where too few seeds allow no inference, or where nothing completed.
+    """
+    if min(len(before), len(after)) < FEWEST_FOR_INFERENCE or not np.isfinite([*before, *after]).all():
+        return math.nan, math.nan
+    drawn = [interquartile_mean(v[rng.integers(0, len(v), (RESAMPLES, len(v)))]) for v in (before, after)]
+    low, high = np.quantile(drawn[1] - drawn[0], [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _unmatched(before: Iterable[Stored], after: Iterable[Stored]) -> list[str]:
+    """A sentence for each cell that one folder alone holds, with the fields in which its nearest relative differs."""
+    cells = [{r.payload["definition"]["cell_id"]: r.payload["definition"] for r in side} for side in (before, after)]
+    said = []
+    for here, there, only in ((cells[0], cells[1], BEFORE), (cells[1], cells[0], AFTER)):
+        for cell_id in sorted(here.keys() - there.keys(), key=lambda i: (_target(here[i]), here[i]["label"])):
+            own = here[cell_id]
+            name = f"{inert(_target(own))}, {inert(own['label'])}: only {only}"
+            said.append(f"{name}; {_nearest(own, there.values(), only)}")
+    return said
+
+
+def _nearest(own: dict[str, Any], others: Iterable[dict[str, Any]], only: str) -> str:
+    objective, target = own["cell"]["objective"]["name"], own["cell"]["target"]["name"]
+    kin = [
+        other
+        for other in others
+        if other["cell"]["objective"]["name"] == objective and other["cell"]["target"]["name"] == target
+    ]
+    if not kin:
+        return f"the other folder has no {inert(objective)} on {inert(target)}"
+
+    def change(other: dict[str, Any]) -> list[str]:
+        pair = (own, other) if only == BEFORE else (other, own)
+        return differing(pair[0]["cell"], pair[1]["cell"])
+
+    near = min(kin, key=lambda other: (other["label"] != own["label"], len(change(other)), other["cell_id"]))
+    fields = change(near)
+    return f"nearest is {inert(near['label'])}: {'; '.join(fields) or 'equal fields, so other data or weights'}"
+
+
+def _target(definition: Mapping[str, Any]) -> str:
+    return str(definition.get("target_label", definition["cell"]["target"]["name"]))
+
+
+def _codes(before: Iterable[Stored], after: Iterable[Stored]) -> list[str]:
+    """How many of the shared cells another version of their code computed."""
+    codes: list[dict[str, set[str]]] = [{}, {}]
+    for side, found in zip((before, after), codes, strict=True):
+        for result in side:
+            definition = result.payload["definition"]
+            found.setdefault(definition["cell_id"], set()).add(str(definition["execution"].get("code")))
+    shared = codes[0].keys() & codes[1].keys()
+    changed = sum(codes[0][cell] != codes[1][cell] for cell in shared)
+    return [f"code: {changed} of {len(shared)} shared cells were computed by other sources"] if changed else []
+
+
+def _incomplete(results: pd.DataFrame, folder: Path) -> str:
+    counts = results.drop_duplicates("replica_id").status.value_counts()
+    parts = [f"{counts[name]} {name}" for name in ("failed", "missing") if name in counts]
+    return f"INCOMPLETE: {folder}: {', '.join(parts)}." if parts else ""
