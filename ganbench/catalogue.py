@@ -67,7 +67,15 @@ BASELINES = Registry(
     },
 )
 
-FINDINGS = Registry("finding", {})
+FINDINGS = Registry(
+    "finding",
+    {
+        "dirac-gan": "ganbench.theory.dirac:DiracPortraits",
+        "optimal-discriminator": "ganbench.theory.discriminator:OptimalDiscriminator",
+        "generator-gradients": "ganbench.theory.gradients:GeneratorGradients",
+        "vanishing-gradients": "ganbench.theory.vanishing:VanishingGradients",
+    },
+)
 """Classic results of the field, for a suite's `findings`: laws on objectives, and the arrays of a figure."""
 
 COMPARED = " | "

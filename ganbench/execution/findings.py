@@ -21,15 +21,13 @@ def measure_finding(cell: Cell, seed: int) -> tuple[list[dict[str, Any]], dict[s
 
     metric: law, subject and what the comparison is about; value: measured; floor: expected; spread: tolerance; flag:
     "fails", or "" where it holds; instrument: the relation, then the law's source. A law that raises, or compares
-    nothing, ends the replica.
+    nothing, ends the replica. The info names the subjects, in the order in which arrays have them.
     """
-    finding, began, rows = cell.objective.instance, time.perf_counter(), []
-    for on in map(subject, finding.subjects):
-        for law in finding.laws:
-            if law.applies(on) is None:
-                rows += _rows(law, on)
+    finding, began = cell.objective.instance, time.perf_counter()
+    subjects = [subject(text) for text in finding.subjects]
+    rows = [row for on in subjects for law in finding.laws if law.applies(on) is None for row in _rows(law, on)]
     arrays = {name: np.asarray(values) for name, values in finding.arrays(seed).items()}
-    return rows, {"fit_s": time.perf_counter() - began}, arrays
+    return rows, {"subjects": [on.name for on in subjects], "fit_s": time.perf_counter() - began}, arrays
 
 
 def _rows(law: Law, on: Subject) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ganbench.catalogue import COMPARED
+from ganbench.catalogue import COMPARED, FINDINGS
 from ganbench.report.finals import is_finding
 from ganbench.report.ranking import latest
 from ganbench.report.wording import inert, inert_markdown
 
 HEADINGS = ("law", "objective", "what is compared", "expected", "measured", "tolerance", "holds")
-FIRST_NUMBER = HEADINGS.index("expected")
+LONGEST, FIRST_NUMBER = HEADINGS.index("what is compared"), HEADINGS.index("expected")
 HOLDS, FAILS = "✓", "✗"
 FAILING = "fails"
 RELATIONS = {"=": "", "<=": "≤ ", ">=": "≥ "}
@@ -36,6 +37,11 @@ class LawTable:
     rows: list[tuple[str, ...]]
     holds: bool
     incomplete: str = ""
+
+    @property
+    def alarm(self) -> str:
+        """What a reader must not miss; "" where everything was measured and holds."""
+        return self.incomplete or ("" if self.holds else "a law fails")
 
 
 def comparisons(results: pd.DataFrame) -> pd.DataFrame:
@@ -69,7 +75,9 @@ def comparisons(results: pd.DataFrame) -> pd.DataFrame:
 def law_tables(results: pd.DataFrame) -> Iterator[LawTable]:
     """A table for each finding of each suite."""
     found = comparisons(results)
-    for (suite, label), replicas in latest(results[is_finding(results)]).groupby(["suite", "label"], sort=False):
+    newest = latest(results[is_finding(results)])
+    order = newest.objective.map(FINDINGS.names().index)
+    for (suite, label), replicas in newest.iloc[order.argsort(kind="stable")].groupby(["suite", "label"], sort=False):
         own = found[(found.suite == suite) & (found.finding == label)]
         yield LawTable(
             title=f"{inert(str(suite))} · {inert(str(label))} · {_counted(own)}",
@@ -83,14 +91,22 @@ def print_laws(results: pd.DataFrame, console: Console) -> None:
     """Prints the table of each finding, then where its laws come from; nothing where there are none."""
     for found in law_tables(results):
         console.print()
-        console.print(Text(found.title, style="bold" if found.holds else "bold red"))
+        console.print(Text(found.title, style="bold red" if found.alarm else "bold"))
         if found.incomplete:
             console.print(Text(found.incomplete, style="bold red"))
         if found.rows:
             console.print()
-            console.print(_terminal_table(found))
+            console.print(_terminal_table(found, console.width))
     for sentence in sentences(results):
         console.print(Text(sentence, style="dim"))
+
+
+def laws_text(results: pd.DataFrame) -> str:
+    """The tables of all findings as a wide page of plain text."""
+    console = Console(file=io.StringIO(), width=180, color_system=None)
+    with console.capture() as captured:
+        print_laws(results, console)
+    return captured.get().lstrip("\n")
 
 
 def laws_markdown(results: pd.DataFrame) -> str:
@@ -105,13 +121,17 @@ def laws_markdown(results: pd.DataFrame) -> str:
     return "\n".join([*parts, ""]) if parts else ""
 
 
-def _terminal_table(found: LawTable) -> Table:
+def _terminal_table(found: LawTable, width: int) -> Table:
+    """The table; where room is short without what is compared, which is the longest."""
+    rows = [HEADINGS, *found.rows]
+    widths = [max(len(row[at]) for row in rows) + 2 for at in range(len(HEADINGS))]
+    shown = [at for at in range(len(HEADINGS)) if at != LONGEST or sum(widths) - 2 <= width]
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for at, heading in enumerate(HEADINGS):
+    for at in shown:
         words = at < FIRST_NUMBER
-        table.add_column(heading, justify="left" if words else "right", no_wrap=not words, overflow="fold")
+        table.add_column(HEADINGS[at], justify="left" if words else "right", no_wrap=not words, overflow="fold")
     for row in found.rows:
-        table.add_row(*map(Text, row), style="red" if row[-1].startswith(FAILS) else "")
+        table.add_row(*(Text(row[at]) for at in shown), style="red" if row[-1].startswith(FAILS) else "")
     return table
 
 
