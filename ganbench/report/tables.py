@@ -90,16 +90,18 @@ def to_parquet(results: pd.DataFrame, rank_by: str | None = None) -> bytes:
 
 
 def write_report(folder: Path | str, rank_by: str | None = None) -> tuple[Path, ...]:
-    """The paths of tables.md, tables.csv and of the pictures, if any, written into a folder of results.
+    """The paths of tables.md and tables.csv, of theory.html for findings and of pictures, written into a folder.
 
     Raises StoreError.
     """
+    from ganbench.report.theory_page import write_theory  # its page shows these tables, too
+
     folder = Path(folder)
     results = load_results(folder)
     markdown, csv = folder / "tables.md", folder / "tables.csv"
     write_whole(markdown, to_markdown(results, rank_by).encode())
     write_whole(csv, to_csv(results, rank_by).encode())
-    return markdown, csv, *write_pictures(folder, results, rank_by)
+    return markdown, csv, *write_theory(folder, results), *write_pictures(folder, results, rank_by)
 
 
 def _terminal_table(results: pd.DataFrame, rows: pd.DataFrame, width: int) -> Table:
