@@ -78,9 +78,11 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None) -> None:
         )
     rank_by = suite.evaluation.rank_by  # replicas of a suite that ranked by another metric may be among these
     print_tables(done.results(), Console(), rank_by)
-    markdown, csv, *pictures = write_report(done.folder, rank_by)
+    markdown, csv, *more = write_report(done.folder, rank_by)
+    pictures = [path for path in more if path.suffix == ".png"]
+    figures = "".join(f"; figures: {path}" for path in more if path.suffix == ".html")
     drawn = f"; pictures: {pictures[0].parent} ({len(pictures)} files)" if pictures else ""
-    close(done, f"tables: {markdown}, {csv}{drawn}")
+    close(done, f"tables: {markdown}, {csv}{figures}{drawn}")
 
 
 def close(done: Run, also: str) -> None:
