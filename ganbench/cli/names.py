@@ -21,6 +21,7 @@ REGISTRIES = {
     "networks": catalogue.NETWORKS,
     "optimisers": catalogue.OPTIMISERS,
     "baselines": catalogue.BASELINES,
+    "findings": catalogue.FINDINGS,
 }
 ABOUT = ("source", "year", "formula", "unit", "direction", "units", "scale", "shape", "modes")
 """What classes say of themselves, in the order in which it is shown."""
