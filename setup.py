@@ -7,5 +7,5 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["ganbench", "ganbench.*"]), "ganbench.shipped"],
     package_dir={"ganbench.shipped": "suites"},
-    package_data={"ganbench.shipped": ["*.toml"]},
+    package_data={"ganbench.shipped": ["*.toml"], "ganbench.report.page": ["page.*"]},
 )
