@@ -55,6 +55,9 @@ def counted(
     return [cell.with_iterations(counts[i]) if i in counts else cell for i, cell in enumerate(cells)], costs
 
 
+UNTIMED = "What findings take is not known beforehand."
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What a plan will take, wall-clock over its processes; `words` says how it was found and what it leaves out."""
@@ -77,10 +80,15 @@ class Estimate:
 def estimate(
     ensembles: tuple[Ensemble, ...], device: str, workers: int, *, cells: int, replicas: int, stored: int
 ) -> Estimate:
-    """The cost of ensembles from a few eager iterations of each shape, one evaluation per target and one fit each."""
-    workers = max(1, min(workers, len(ensembles)))
+    """The cost of ensembles from a few eager iterations of each shape, one evaluation per target and one fit each.
+
+    Findings are left out: to time their laws is to measure them.
+    """
+    workers, count = max(1, min(workers, len(ensembles))), len(ensembles)
+    ensembles = tuple(ensemble for ensemble in ensembles if not ensemble.replicas[0].cell.finding)
     if not ensembles:
-        return Estimate(cells, replicas, stored, 0, 0.0, 0.0, 0.0, workers, "Everything is stored: nothing is to do.")
+        said = UNTIMED if count else "Everything is stored: nothing is to do."
+        return Estimate(cells, replicas, stored, count, 0.0, 0.0, 0.0, workers, said)
     execution = ensembles[0].execution
     first = [ensemble.replicas[0].cell for ensemble in ensembles]
     costs = probe.ask(
@@ -103,7 +111,8 @@ def estimate(
     floors = sum(_floors_s(cell, costs.evaluations[key]) for key, cell in {_evaluated(c): c for c in first}.items())
     memory_mb, words = workers * costs.memory_mb, _words(execution, workers)
     seconds = (training / workers, evaluation / workers + floors)
-    return Estimate(cells, replicas, stored, len(ensembles), *seconds, memory_mb, workers, words)
+    words = f"{words} {UNTIMED}" if count > len(ensembles) else words
+    return Estimate(cells, replicas, stored, count, *seconds, memory_mb, workers, words)
 
 
 def _floors_s(cell: Cell, seconds: tuple[float, float]) -> float:
