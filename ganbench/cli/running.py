@@ -130,7 +130,7 @@ def _say_plan(suite: Suite, results: Path, device: str, workers: int | None) -> 
     click.echo(
         f"\n{cost.ensembles:,} ensembles of width {suite.execution.width} for {cost.workers} workers, {plan.device}"
     )
-    if cost.ensembles:
+    if cost.seconds:
         parts = f"training {duration(cost.training_s)}, evaluation {duration(cost.evaluation_s)}"
         click.echo(f"about {duration(cost.seconds)} ({parts}) and {cost.memory_mb:,.0f} MB for all processes together")
     click.echo(cost.words)
