@@ -74,6 +74,8 @@ def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
         except (KeyError, ValueError) as error:
             unknown[replica_id] = f"{result.definition['label']} cannot be rebuilt by this version: {error}"
             continue
+        if cell.finding:
+            continue  # it has no samples
         generator, averaged = (_folder(result.arrays, name) for name in ("generator/", "averaged/"))
         last = next(row for row in reversed(result.rows) if row.final)
         spent = {name: getattr(last, name) for name in SPENT}
