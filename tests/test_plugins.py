@@ -182,6 +182,12 @@ def test_a_file_edited_since_the_plan_is_not_trained_under_the_old_code(folder: 
     assert "has changed since the run began; start the run again" in found[0].info["error"]
 
 
+def test_an_edited_file_gives_its_new_class_in_the_same_process(folder: Path):
+    assert cells("my.py:Mine")[0].objective.fields["scale"] == 1
+    (folder / "my.py").write_text(MINE.replace("ranged(1.0", "ranged(5.0"))
+    assert cells("my.py:Mine")[0].objective.fields["scale"] == 5
+
+
 def test_an_edit_is_another_code_of_the_same_cell(folder: Path):
     (before,) = cells("my.py:Mine")
     code = code_version(before)
@@ -271,6 +277,7 @@ def refusals() -> list[tuple[str, str, str]]:
         ("\n\nimport nonsense_", "my.py:Mine", "my.py:3: ModuleNotFoundError: No module named 'nonsense_'"),
         ("\nclass Mine(:", "my.py:Mine", "my.py:2: SyntaxError: invalid syntax"),
         ("import sys\nsys.exit(3)", "my.py:Mine", "my.py:2: SystemExit: 3"),
+        ("def f():\n    1 / 0\n\nf()", "my.py:Mine", "my.py:2: ZeroDivisionError: division by zero"),
         (f"{plain}class Mine(Objective): pass", "my.py:Mine", "my.py:3: Mine has no d_loss; write def d_loss(self, G"),
         (
             f"{plain}class Mine(Objective):\n    a: Swept = ranged(1.0){body}",

@@ -15,10 +15,10 @@ from ganbench.cli.errors import BadInput
 from ganbench.registry import shown
 
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-LONGEST = 60
+LONGEST = 40
 
 TEXT = '''\
-"""{name}: replace what this objective says of itself, its field and its losses by your own."""
+"""{name}: replace field, losses and what is said of them by your own."""
 
 from dataclasses import dataclass
 
@@ -35,7 +35,8 @@ class {title}(Objective):
     formula = "D: max E log D(x) + fake E log(1 - D(G(z)));  G: max E log D(G(z))"
     year = {year}
 
-    fake: Swept = ranged(1.0, above=0)  # {title}[fake=2]; replicas of any `fake` train side by side
+    # set as {title}[fake=2]; Swept: replicas of different values train side by side
+    fake: Swept = ranged(1.0, above=0)
 
     # what D descends, one number: real samples b.x of weights b.w, latents b.z of weights b.r; D gives logits
     def d_loss(self, G, D, b, /):
