@@ -45,15 +45,19 @@ def check(specs: tuple[str, ...], everything: bool, workers: int | None, verbose
     from rich.console import Console
 
     from ganbench.execution.machine import cores
-    from ganbench.theory.checking import check_all
+    from ganbench.report.wording import inert
+    from ganbench.theory.checking import ProcessDied, check_all
 
     began, console, quiet = time.perf_counter(), Console(), Console(stderr=True)
     verdicts: list[Verdict] = []
     names = catalogue.OBJECTIVES.names() if everything else list(specs)
     with quiet.status(f"checking {len(names)} objective{'s' if len(names) > 1 else ''}"):
-        for checked in check_all(names, workers or cores()):
-            print_checked(checked, console, verbose)
-            verdicts += checked.verdicts
+        try:
+            for checked in check_all(names, workers or cores()):
+                print_checked(checked, console, verbose)
+                verdicts += checked.verdicts
+        except ProcessDied as died:
+            raise click.ClickException(inert(str(died))) from None
     print_sources(verdicts, console)
     held = sum(v.holds for v in verdicts)
     laws = "law holds" if held == 1 else "laws hold"

@@ -7,7 +7,6 @@ import inspect
 import multiprocessing
 import signal
 import time
-import traceback
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -16,11 +15,12 @@ from types import ModuleType
 
 import torch
 
-from ganbench.theory import generic, penalties, stepping
+from ganbench.plugins import told
+from ganbench.theory import discriminator, generic, gradients, penalties, stepping, vanishing
 from ganbench.theory.law import Law, Subject, Verdict
 from ganbench.theory.subjects import subject
 
-THEMES: tuple[ModuleType, ...] = (generic, stepping, penalties)
+THEMES: tuple[ModuleType, ...] = (generic, stepping, penalties, discriminator, gradients, vanishing)
 
 ALL_LAWS: tuple[Law, ...] = tuple(law for theme in THEMES for law in theme.LAWS)
 
@@ -62,10 +62,8 @@ def _verdict(subject: Subject, law: Law) -> Verdict:
 
 def described(error: Exception, subject: Subject) -> str:
     """An error in one line, after the file and line of the objective or regulariser that raised it, if one did."""
-    owned = {inspect.getsourcefile(type(owner)) for owner in (subject.objective, *subject.regularisers)}
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename in owned]
-    at = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
-    return f"{at}{type(error).__name__}: {' '.join(str(error).split())}"
+    owners = (subject.objective, *subject.regularisers)
+    return " ".join(told(error, [inspect.getsourcefile(type(owner)) or "" for owner in owners]).split())
 
 
 def checked(subject: Subject) -> Checked:
@@ -75,12 +73,16 @@ def checked(subject: Subject) -> Checked:
     return Checked(subject.name, tuple(verdicts), tuple((law, reason) for law, reason in laws if reason is not None))
 
 
+class ProcessDied(RuntimeError):
+    """The system or an objective's code ended a process that was checking."""
+
+
 def check_all(specs: list[str], workers: int) -> Iterator[Checked]:
     """Every subject of some specs against the laws that apply to it.
 
     Those of one discriminator's loss follow each other in one process, which so trains their critics once. Closing
     the iterator ends the processes. Raises ValueError where a spec is no subject, before anything is checked, and
-    RuntimeError where a process dies.
+    ProcessDied.
     """
     groups = grouped(specs)
     if min(workers, len(groups)) <= 1:
@@ -96,7 +98,7 @@ def check_all(specs: list[str], workers: int) -> Iterator[Checked]:
             try:
                 yield from answers.result()
             except BrokenProcessPool:
-                raise RuntimeError(f"a process died; it or another one was checking {', '.join(group)}") from None
+                raise ProcessDied(f"a process died while these or others were checked: {', '.join(group)}") from None
     finally:
         for process in multiprocessing.active_children():
             process.kill()

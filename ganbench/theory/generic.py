@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from ganbench import streams
-from ganbench.objectives.contract import seen
+from ganbench.objectives.contract import Player, seen
 from ganbench.theory.law import Comparison, Law, Subject
-from ganbench.theory.small import PACKS, TARGET, Params, Small, fresh, small, weights
+from ganbench.theory.small import PACKS, Params, Small, fresh, small, weights
 
 CONTRACT = "the contract of objectives"
 
@@ -26,10 +26,9 @@ def shapes(subject: Subject) -> Iterator[Comparison]:
         yield Comparison(0, wrong, about=f"gradients of {player} of another shape than their parameters")
     r = e_step(game)
     yield Comparison(1, float(r.sum()) if r.shape == (PACKS,) else float("nan"), 1e-12, about="sum of the E-step's r")
-    z, noise = game.fields["z"], torch.zeros_like(game.fields["x"])
-    sample = game.objective.sample(game.G.with_params(game.G.params), game.batch.z, noise)
-    axes = 0 if sample.numel() == z.shape[0] * TARGET.shape[0] else 1
-    yield Comparison(0, axes, about="samples of another shape than the data")
+    x, z = game.fields["x"], game.fields["z"]
+    sample = game.objective.sample(Player(game.G.module, game.G.params), z, torch.zeros_like(x))
+    yield Comparison(0, sample.shape != x.shape, about="samples of another shape than the data")
 
 
 def deterministic(subject: Subject) -> Iterator[Comparison]:

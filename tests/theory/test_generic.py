@@ -1,0 +1,43 @@
+"""Every registered objective and every regulariser keeps every law that applies to all."""
+
+from __future__ import annotations
+
+import pytest
+
+from ganbench import catalogue
+from ganbench.theory import generic, penalties, stepping
+from ganbench.theory.checking import check
+from ganbench.theory.law import Law, Subject
+from ganbench.theory.subjects import subject
+
+COMPOSED = (
+    "minimax[updates=simultaneous] + r1[weight=.3] + r2 + consensus + instance-noise[sd=.7]",
+    "minimax[order=GD,d_steps=2,g_steps=3]",
+    "relativistic + gp[slope=0] + clip[bound=.2]",
+    "non-saturating[packing=2] + gp + sn",
+    "cramer[packing=3] + r1",
+    "em[packing=2,m_steps=2]",
+    "em[prior=target]",
+    "energy[packing=2]",
+)
+"""Regularisers, orders and packs in company, where they could be lost."""
+
+LAWS = (*generic.LAWS, *stepping.LAWS, *penalties.LAWS)
+SUBJECTS = [subject(spec) for spec in (*catalogue.OBJECTIVES.names(), *COMPOSED)]
+CASES = [(s, law) for s in SUBJECTS for law in LAWS if law.applies(s) is None]
+
+
+@pytest.mark.parametrize(("checked", "law"), CASES, ids=[f"{s.name}-{law.name}" for s, law in CASES])
+def test_an_objective_keeps_the_law(checked: Subject, law: Law):
+    (verdict,) = check(checked, [law])
+    assert verdict.holds, (verdict.worst, verdict.error)
+
+
+def test_every_regulariser_is_among_the_composed():
+    added = {part.partition("[")[0] for spec in COMPOSED for part in spec.split(" + ")[1:]}
+    assert added == set(catalogue.REGULARISERS.names())
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
+def test_a_law_applies_to_some_objective(law: Law):
+    assert any(law is applied for _, applied in CASES)
