@@ -49,7 +49,7 @@ def sigmoid(v: float) -> float:
 def test_least_squares_aim_at_b_on_real_and_a_on_generated_samples():
     b = weighted([3.0, 5.0], [2.0], w=[0.25, 0.75])
     # (.25 (3-1)² + .75 (5-1)² + (2+1)²) / 2
-    assert float(LSGAN(a=-1.0, b=1.0).d_loss(identity, first, b)) == pytest.approx((1 + 12 + 9) / 2)
+    assert float(LSGAN(a=-1.0, b=1.0, c=0.0).d_loss(identity, first, b)) == pytest.approx((1 + 12 + 9) / 2)
 
 
 def test_the_least_squares_generator_aims_at_c():
