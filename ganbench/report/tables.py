@@ -73,7 +73,7 @@ def to_csv(results: pd.DataFrame, rank_by: str | None = None) -> str:
     for name in ranked:
         # numbers stay numbers, though they may begin with a minus
         if not pd.api.types.is_numeric_dtype(ranked[name]):
-            defused[name] = ranked[name].map(_defused)
+            defused[name] = pd.Series(map(_defused, ranked[name]), ranked.index, dtype=object)
     buffer = io.StringIO()
     defused.to_csv(buffer, index=False, lineterminator="\n")
     return buffer.getvalue()
