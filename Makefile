@@ -4,7 +4,7 @@ BIN := .venv/bin
 # one thread per process: two OpenMP threads on a busy machine run many times slower than one
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup toy2d digits test lint format clean
+.PHONY: setup toy2d digits reference test lint format clean
 
 setup: .venv/installed
 
@@ -19,6 +19,11 @@ toy2d: setup
 
 digits: setup
 	$(BIN)/ganbench run --suite digits
+
+# what `run --against reference` ranks with: made anew in a folder of its own, final values alone
+reference: setup
+	$(BIN)/ganbench run --suite toy2d --results build/reference
+	$(BIN)/python -c "from ganbench.store import write_bundle; write_bundle('build/reference/toy2d', 'results/reference/toy2d')"
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -19,7 +19,7 @@ BUILD = "from setuptools import build_meta as b; b.build_wheel('dist'); b.build_
 def built(tmp_path_factory):
     """The folder of a wheel and a source archive, built from a copy so that no build folder lands in the checkout."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("ganbench", "suites"):
+    for name in ("ganbench", "suites", "results/reference"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
@@ -41,6 +41,15 @@ def test_a_wheel_holds_every_module_of_the_package(wheel):
 def test_a_wheel_holds_every_shipped_suite_byte_for_byte(wheel):
     suites = {f"ganbench/shipped/{file.name}": file.read_bytes() for file in (ROOT / "suites").glob("*.toml")}
     assert suites == {name: content for name, content in wheel.items() if name.startswith("ganbench/shipped/")}
+
+
+def test_a_wheel_holds_every_bundle_of_reference_results_byte_for_byte(wheel):
+    folder = ROOT / "results" / "reference"
+    bundles = {
+        f"ganbench/reference/{f.relative_to(folder).as_posix()}": f.read_bytes() for f in folder.glob("*/*.parquet")
+    }
+    assert "ganbench/reference/toy2d/bundle.parquet" in bundles
+    assert bundles == {name: content for name, content in wheel.items() if name.startswith("ganbench/reference/")}
 
 
 def test_a_wheel_installs_the_command(wheel):
@@ -66,3 +75,4 @@ def test_a_source_archive_holds_what_builds_it(built):
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {"setup.py", "pyproject.toml", "README.md", "LICENSE", "suites/toy2d.toml", "suites/digits.toml"} <= names
+    assert "results/reference/toy2d/bundle.parquet" in names

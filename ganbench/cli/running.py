@@ -14,6 +14,7 @@ from ganbench.cli.options import command_line, shared_options, with_precision
 if TYPE_CHECKING:
     from ganbench.pipeline import Run
     from ganbench.planning import Replica
+    from ganbench.report.against import Reference
     from ganbench.suite import Suite
 
 SHOWN_ERRORS = 10
@@ -23,6 +24,7 @@ SHOWN_ERRORS = 10
 @shared_options
 @click.option("--seeds", metavar="N|A:B", help="A number of seeds, or a range of them.")
 @click.option("--iterations", type=int, metavar="N", help="As many for each objective, whatever they cost.")
+@click.option("--against", metavar="reference|DIR", help="Rank among the results that ship, or those of a folder.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write no results.")
 def run(
     suite: str,
@@ -36,6 +38,7 @@ def run(
     results: Path,
     seeds: str | None,
     iterations: int | None,
+    against: str | None,
     dry_run: bool,
 ) -> None:
     """Train, measure and rank every objective of a suite. Replicas that are stored already are not trained again.
@@ -43,13 +46,16 @@ def run(
     \b
     ganbench run --suite toy2d -o 'em[temperature=[1,2]]' -o minimax --seeds 16
     ganbench run --suite ./my.toml --set training.batch=128 --dry-run
+    ganbench run --suite toy2d -o my.py:Mine --against reference
 
     A SPEC is NAME or NAME[field=value,...]; a list of values makes a grid. A field is looked up in the objective, then
     in its optimiser. The NAME of an objective in a file of your own is FILE.py:CLASS. An interrupted run goes on with
-    the same command.
+    the same command. With --against, the objectives of -o alone are trained, and no baseline.
     """
     from ganbench.suite import apply_overrides, load_suite
 
+    if against and objectives:
+        changes = {"baselines": "[]", **changes}
     chosen = apply_overrides(
         load_suite(suite),
         objectives=objectives,
@@ -62,27 +68,55 @@ def run(
     if dry_run:
         _say_plan(chosen, results, device, workers)
     else:
-        _run(chosen, results, device, workers)
+        _run(chosen, results, device, workers, against)
 
 
-def _run(suite: Suite, results: Path, device: str, workers: int | None) -> None:
+def _run(suite: Suite, results: Path, device: str, workers: int | None, against: str | None = None) -> None:
     from rich.console import Console
 
     from ganbench import pipeline
     from ganbench.cli.progress import watched
     from ganbench.report.tables import print_tables, write_report
 
+    beside = _reference(suite, results, device, against) if against else None
     with watched() as watcher:
         done = pipeline.run(
             suite, results=results, device=device, workers=workers, watcher=watcher, command=command_line()
         )
     rank_by = suite.evaluation.rank_by  # replicas of a suite that ranked by another metric may be among these
-    print_tables(done.results(), Console(), rank_by)
+    own = done.results()
+    print_tables(beside.ranked_with(own) if beside else own, Console(), rank_by)
+    if beside:
+        _say_reference(beside, done)
     markdown, csv, *more = write_report(done.folder, rank_by)
     pictures = [path for path in more if path.suffix == ".png"]
     figures = "".join(f"; figures: {path}" for path in more if path.suffix == ".html")
     drawn = f"; pictures: {pictures[0].parent} ({len(pictures)} files)" if pictures else ""
     close(done, f"tables: {markdown}, {csv}{figures}{drawn}")
+
+
+def _reference(suite: Suite, results: Path, device: str, against: str) -> Reference:
+    """What a run is ranked among, read before it trains: a mistake in it must not cost the run."""
+    from ganbench import pipeline
+    from ganbench.report.against import read_reference
+    from ganbench.store import reference
+
+    planned = pipeline.plan(suite, results=results, device=device)
+    folder = reference(suite.name) if against == "reference" else Path(against)
+    return read_reference(folder, [replica.definition for replica in planned.replicas])
+
+
+def _say_reference(beside: Reference, done: Run) -> None:
+    """The verdicts against the reference; on stderr what differs from it."""
+    from ganbench.report.against import told_apart
+    from ganbench.store import open_results
+
+    click.echo()
+    for sentence in told_apart(beside.ranked_with(done.results()), done.plan.suite.evaluation.rank_by):
+        click.echo(sentence)
+    made = [result for result in open_results(done.folder) if result.replica_id in done.statuses]
+    for note in (*beside.notes, *(f"differs from the reference: {what}" for what in beside.differences(made))):
+        click.echo(f"warning: {note}", err=True)
 
 
 def close(done: Run, also: str) -> None:
