@@ -23,7 +23,8 @@ HEADINGS = ("law", "objective", "what is compared", "expected", "measured", "tol
 LONGEST, FIRST_NUMBER = HEADINGS.index("what is compared"), HEADINGS.index("expected")
 HOLDS, FAILS = "✓", "✗"
 FAILING = "fails"
-RELATIONS = {"=": "", "<=": "≤ ", ">=": "≥ "}
+RELATIONS = {"=": "equal", "<=": "at most", ">=": "at least"}
+SIGNS = {"at most": "≤ ", "at least": "≥ "}
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class LawTable:
 def comparisons(results: pd.DataFrame) -> pd.DataFrame:
     """One row per comparison, from the table of `load_results`, in the order in which they were measured.
 
-    Columns: suite, finding, seed, law, objective, about, relation, expected, measured, tolerance, verdict ("holds" or
-    "fails"), source. A replica that an error ended has none.
+    Columns: suite, finding, seed, law, objective, about, relation ("equal", "at most" or "at least"), expected,
+    measured, tolerance, verdict ("holds" or "fails"), source. A replica that an error ended has none.
     """
     newest = latest(results[is_finding(results)])
     rows = newest[newest.metric.notna() & newest.final]
@@ -62,7 +63,7 @@ def comparisons(results: pd.DataFrame) -> pd.DataFrame:
             "law": [name[0] for name in named],
             "objective": [name[1] for name in named],
             "about": [name[2] for name in named],
-            "relation": [words[0] for words in stated],
+            "relation": [RELATIONS[words[0]] for words in stated],
             "expected": rows.floor,
             "measured": rows.value,
             "tolerance": rows.spread,
@@ -158,7 +159,7 @@ def _row(rows: pd.DataFrame) -> tuple[str, ...]:
         inert(worst["law"]),
         inert(worst["objective"]),
         inert(worst["about"]),
-        f"{RELATIONS.get(worst['relation'], '')}{_number(worst['expected'])}",
+        f"{SIGNS.get(worst['relation'], '')}{_number(worst['expected'])}",
         _number(worst["measured"]),
         f"{worst['tolerance']:.2g}",
         f"{mark} {hold:,} of {len(rows):,}",
@@ -171,7 +172,7 @@ def _strain(row: dict[Hashable, Any]) -> tuple[bool, float]:
         used = 0.0
     else:
         overstep = row["measured"] - row["expected"]
-        overstep = {"<=": overstep, ">=": -overstep}.get(row["relation"], abs(overstep))
+        overstep = {"at most": overstep, "at least": -overstep}.get(row["relation"], abs(overstep))
         used = overstep / row["tolerance"] if row["tolerance"] else math.copysign(math.inf, overstep)
     return row["verdict"] == FAILING, math.inf if math.isnan(used) else used
 
