@@ -92,7 +92,7 @@ def code_version(cell: Cell, package: Path = PACKAGE) -> str:
     named += [(catalogue.DIAGNOSTICS, text.partition("[")[0]) for text in cell.evaluation.diagnostics]
     named += _subjects(cell) if cell.finding else []
     modules = {registry.places[name].partition(":")[0] for registry, name in named if name in registry.places}
-    outside = [path.read_bytes() for path in objectives.sources(cell.objective.loaded_by)]
+    outside = [path.read_bytes() for path in objectives.sources(cell.objective.place or cell.objective.name)]
     modules = modules.union(ROOTS, [MEASURES_FINDINGS] * cell.finding, *(_named(text, package) for text in outside))
     version = _version(frozenset(modules), package)
     return digest([version, *(hashlib.sha256(text).hexdigest() for text in outside)]) if outside else version

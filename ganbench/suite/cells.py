@@ -37,11 +37,6 @@ class Part:
         values = {name: getattr(self.instance, name) for name in settable(type(self.instance))}
         return {name: list(v) if isinstance(v, tuple) else v for name, v in values.items()}
 
-    @property
-    def loaded_by(self) -> str:
-        """What its registry finds its class by."""
-        return self.place or self.name
-
     def definition(self) -> dict[str, Any]:
         return {"name": self.name, "fields": self.fields, **({"place": self.place} if self.place else {})}
 
