@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ganbench.report.figures import Figure
 from ganbench.report.page.content import Part, content
 from ganbench.report.page.render import render
 from ganbench.report.verdicts import AGAINST
@@ -34,7 +35,7 @@ def write_page(
     title: str | None = None,
 ) -> Path:
     """The path of the page, written whole or not at all; `results` is the table of `load_results` on the folders."""
-    files = {file.stem: file for folder in folders for place in _places(folder) for file in result_files(place)}
+    files = _files(folders)
     pictures = sorted({path for folder in folders for path in (*folder.glob(PICTURES), *folder.glob(f"*/{PICTURES}"))})
     records, wrong = [], []
     for folder in folders:
@@ -57,6 +58,18 @@ def write_page(
 
 
 PICTURES = "pictures/*.png"
+
+
+def page_figures(
+    results: pd.DataFrame, folders: Sequence[Path], *, rank_by: str | None = None, against: str = AGAINST
+) -> list[Figure]:
+    """Every figure of the page, for papers."""
+    said = content(results, _files(folders), title="", source="", version="", rank_by=rank_by, against=against)
+    return [figure for section in said["sections"] for part in section.parts for figure in part.figures]
+
+
+def _files(folders: Sequence[Path]) -> dict[str, Path]:
+    return {file.stem: file for folder in folders for place in _places(folder) for file in result_files(place)}
 
 
 def _places(folder: Path) -> list[Path]:
