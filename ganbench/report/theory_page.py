@@ -8,8 +8,8 @@ import pandas as pd
 
 import ganbench
 from ganbench.report.finals import is_finding
-from ganbench.report.page import content, render
-from ganbench.report.page.content import Part, Section
+from ganbench.report.page.content import Part, Section, content
+from ganbench.report.page.render import render
 from ganbench.report.theory_figures import figures
 from ganbench.report.theory_table import law_tables, laws_text
 from ganbench.store.container import write_whole
