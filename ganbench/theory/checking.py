@@ -16,11 +16,11 @@ from types import ModuleType
 import torch
 
 from ganbench.plugins import told
-from ganbench.theory import discriminator, generic, gradients, penalties, stepping, vanishing
+from ganbench.theory import dirac, discriminator, generic, gradients, penalties, stepping, vanishing
 from ganbench.theory.law import Law, Subject, Verdict
 from ganbench.theory.subjects import subject
 
-THEMES: tuple[ModuleType, ...] = (generic, stepping, penalties, discriminator, gradients, vanishing)
+THEMES: tuple[ModuleType, ...] = (generic, stepping, penalties, discriminator, gradients, vanishing, dirac)
 
 ALL_LAWS: tuple[Law, ...] = tuple(law for theme in THEMES for law in theme.LAWS)
 

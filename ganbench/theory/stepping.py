@@ -161,8 +161,8 @@ class Affine:
 def extreme(subject: Subject) -> Iterator[Comparison]:
     """Whether a step on logits of +-1e4 keeps its replica alive, and what it changes in the replica beside it.
 
-    Where a loss or its gradient leaves float32, judged by its growth from logits of 16 to 32 in float64, nothing is
-    demanded of the replica but that its parameters stay finite, which the step ensures by marking it as diverged.
+    Where a loss or its gradient leaves float32, judged by its growth from logits of 16 to 32 in float64, the replica
+    must be marked as diverged, its parameters kept, exactly where it computes no finite numbers.
     """
     for step in dict.fromkeys(subject.objective.schedule()):
         _, undisturbed = after_a_step(subject, step, (1.0, -1.0))
@@ -170,8 +170,8 @@ def extreme(subject: Subject) -> Iterator[Comparison]:
             about = f"{step} on D(x) = {real * EXTREME:+.0e}, D(G(z)) = {generated * EXTREME:+.0e}"
             alive, beside = after_a_step(subject, step, (real * EXTREME, generated * EXTREME))
             yield Comparison(0, float((beside - undisturbed).abs().max()), about=f"the replica beside {about}")
-            if representable(subject, step, real, generated):
-                yield Comparison(1, int(alive), about=about)
+            expected = representable(subject, step, real, generated) or finite(subject, step, real, generated)
+            yield Comparison(expected, alive, about=f"alive after {about}")
     if subject.objective.hold:
         for sign in (1.0, -1.0):
             r = e_step(affine(subject, (1.0, sign * EXTREME), torch.float32))
@@ -238,6 +238,13 @@ def representable(subject: Subject, step: str, real: float, generated: float) ->
             if math.log10(at_32 + 1) + degree * math.log10(EXTREME / 32) > 38:
                 return False
     return True
+
+
+def finite(subject: Subject, step: str, real: float, generated: float) -> bool:
+    """Whether losses and gradients computed in float32 at logits of 1e4 are finite."""
+    game = affine(subject, (real * EXTREME, generated * EXTREME), torch.float32)
+    found = [torch.func.grad_and_value(game.loss(player))(game.params(player)) for player in step]
+    return all(bool(weights(gradient).isfinite().all() and loss.isfinite()) for gradient, loss in found)
 
 
 LAWS = (

@@ -149,6 +149,12 @@ def test_an_error_in_whether_a_law_applies_is_its_verdict():
     assert verdict.error == "ValueError: no answer"
 
 
+def test_help_imports_no_torch():
+    code = "import sys; from ganbench.cli import main; main(['check', '--help'], standalone_mode=False)"
+    command = [sys.executable, "-c", f"{code}; print('torch' in sys.modules)"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.endswith("False\n")
+
+
 def test_laws_have_names_of_their_own():
     names = [law.name for law in ALL_LAWS]
     assert len(set(names)) == len(names)

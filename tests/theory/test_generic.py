@@ -41,3 +41,10 @@ def test_every_regulariser_is_among_the_composed():
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
 def test_a_law_applies_to_some_objective(law: Law):
     assert any(law is applied for _, applied in CASES)
+
+
+def test_a_loss_that_leaves_float32_marks_its_replica_as_diverged():
+    # the dual of KL pays exp(V - 1) for generated samples: e^9999 is no number of float32
+    ends = {c.about: c.measured for c in stepping.extreme(subject("f-gan[divergence=kl]"))}
+    assert ends["alive after D on D(x) = +1e+04, D(G(z)) = +1e+04"] == 0
+    assert ends["alive after D on D(x) = +1e+04, D(G(z)) = -1e+04"] == 1

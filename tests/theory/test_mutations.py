@@ -242,7 +242,12 @@ REPLACEMENTS = (
     ),
     Replacement("nothing is clipped", WeightClipping, "project", unchanged, "minimax + clip", ("regularisers",)),
     Replacement(
-        "training steps backwards", Training, "_iterate", backwards(Training._iterate), "minimax", ("iteration",)
+        "training steps backwards",
+        Training,
+        "_iterate",
+        backwards(Training._iterate),
+        "minimax",
+        ("iteration", "dirac-gan, radius"),
     ),
 )
 
