@@ -137,7 +137,7 @@ def _agreed(one: Stored, other: Stored) -> Stored:
     if differing:
         raise StoreError(
             one.path,
-            f"differs from {other.path} in {', '.join(differing)}, though both are the same "
+            f"differs from {other.path} in {', '.join(differing[:3])}, though both are the same "
             + (f"metric of replica {one.replica_id}" if one.measured else f"replica, {one.replica_id}"),
             "find out which machine is wrong, move one of the two away and merge again",
         )
@@ -153,7 +153,7 @@ def _said(result: Stored) -> dict[str, Any]:
     keys = ("cell", "cell_id", "seed", "execution")
     definition = {name: payload["definition"][name] for name in keys}
     arrays = {} if result.measured else {"arrays": payload["arrays_sha256"]}
-    return {**definition, "status": result.status, **arrays, **values}
+    return {**definition, "status": result.status, **arrays, "number of rows": len(rows), **values}
 
 
 def _add_runs(united: _Union, source: Path, flat: bool) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from ganbench.store.container import SCHEMA, StoreError, write_whole
 
@@ -136,7 +136,10 @@ def read_record(path: Path | str) -> Record:
     except StoreError:
         raise
     except (ValueError, RecursionError) as error:
-        told = str(error).splitlines()[0]
+        told = str(error)
+        if isinstance(error, ValidationError):
+            first = error.errors(include_url=False, include_input=False)[0]
+            told = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
         raise StoreError(path, f"no record of a run ({told})", REMEDY) from None
     if _sha256(made.toml.encode()) != made.toml_sha256:
         raise StoreError(path, "corrupt: the suite's text does not match its SHA-256", REMEDY)
