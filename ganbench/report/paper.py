@@ -19,8 +19,8 @@ MARKERS = {
 }
 DASHES = {"solid": "-", "dash": "--", "dot": ":", "dashdot": "-.", "longdash": (0, (8, 3))}
 # no date and no random ids: equal results give equal files
-SETTINGS: Any = {"svg.hashsalt": "ganbench", "svg.fonttype": "none", "pdf.fonttype": 42, "font.size": 9, "axes.grid": True}
-SETTINGS |= {"grid.alpha": 0.3, "legend.frameon": False, "figure.dpi": 100}
+SETTINGS: Any = {"svg.hashsalt": "ganbench", "svg.fonttype": "none", "pdf.fonttype": 42, "font.size": 9}
+SETTINGS |= {"axes.grid": True, "grid.alpha": 0.3, "legend.frameon": False, "figure.dpi": 100}
 
 
 def write_figures(figures: Sequence[Figure], folder: Path) -> list[Path]:

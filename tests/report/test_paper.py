@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -49,9 +50,7 @@ def test_equal_results_give_equal_files(study: Study, tmp_path: Path):
 
 def test_the_best_objective_is_the_uppermost_row_of_the_matrix(study: Study, tmp_path: Path):
     (path,) = [p for p in write_figures(figures(study.folder), tmp_path) if p.name == "pairs-t0.svg"]
-    # the columns' names come first, then those of the rows, each after its place
-    rows = {name: path.read_text(encoding="utf-8").split(name)[1] for name in ("em[x=", "minimax<")}
-    heights = {
-        name: float(before.rpartition("translate(")[2].partition(")")[0].split(" ")[1]) for name, before in rows.items()
-    }
-    assert heights["em[x="] < heights["minimax<"]
+    # the names of the rows end at their ticks, those of the columns are turned
+    found = re.findall(r'text-anchor: end" x="[^"]*" y="([^"]*)"[^>]*>([^<]*)<', path.read_text(encoding="utf-8"))
+    heights = {name[:2]: float(y) for y, name in found if not name.replace(".", "").isdigit()}
+    assert heights["em"] < heights["mi"]
