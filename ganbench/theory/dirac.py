@@ -57,6 +57,8 @@ def unknown(subject: Subject) -> str | None:
         return "the discriminator sees packs"
     if other := [type(r).__name__ for r in subject.regularisers if not isinstance(r, known)]:
         return f"{other[0]} is not stated on the Dirac-GAN"
+    if subject.objective.hold and Method.of(subject).sd > 0:
+        return "the weights of a bank are none of a quadrature"
     if Method.of(subject).sd > WIDEST:
         return f"noise beyond a standard deviation of {WIDEST} needs more nodes"
     return None

@@ -54,10 +54,11 @@ WASSERSTEIN = Scores(
 FAMILIES = {
     "minimax": MINIMAX,
     "non-saturating": NON_SATURATING,
+    "em": NON_SATURATING,
     "wasserstein-clip": WASSERSTEIN,
     "wasserstein-gp": WASSERSTEIN,
 }
-"""Registered name -> its losses. em, at equal samples, weighs them equally and is non-saturating."""
+"""Registered name -> its losses. All latents give one point, which em weighs equally: it is non-saturating there."""
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,11 @@ def trapezoid(sd: float) -> tuple[np.ndarray, np.ndarray]:
 
 def claimed_schedule(objective: Objective) -> tuple[str, ...]:
     """The steps that an objective's fields claim."""
+    rounds = getattr(objective, "m_steps", 1)  # a field of em
     if objective.updates == "simultaneous":
-        return ("DG",)
-    steps = {"D": ["D"] * objective.d_steps, "G": ["G"] * objective.g_steps}
-    return tuple(steps[objective.order[0]] + steps[objective.order[1]])
+        return ("DG",) * rounds
+    steps = {"D": ("D",) * objective.d_steps, "G": ("G",) * objective.g_steps}
+    return (steps[objective.order[0]] + steps[objective.order[1]]) * rounds
 
 
 TABLE: dict[Method, dict[str, str]] = {

@@ -123,7 +123,13 @@ def test_every_portrait_s_eigenvalues_are_those_of_theory(name: str):
 
 
 @pytest.mark.parametrize(
-    "name", ["non-saturating + r1 + r2[weight=10] + instance-noise + consensus", "wasserstein-gp", "minimax + clip"]
+    "name",
+    [
+        "non-saturating + r1 + r2[weight=10] + instance-noise + consensus",
+        "wasserstein-gp",
+        "minimax + clip",
+        "em[m_steps=2] + r1",
+    ],
 )
 def test_other_numbers_and_sums_of_regularisers_keep_the_law(name: str, short: None):
     assert holds(RADII, subject(name))
@@ -136,6 +142,7 @@ def test_other_numbers_and_sums_of_regularisers_keep_the_law(name: str, short: N
         ("minimax[packing=2]", "packs"),
         ("minimax + sn", "SpectralNorm is not stated"),
         ("minimax + instance-noise[sd=9]", "more nodes"),
+        ("em + instance-noise", "none of a quadrature"),
     ],
 )
 def test_the_law_says_where_it_does_not_apply(name: str, reason: str):
