@@ -16,11 +16,35 @@ from types import ModuleType
 import torch
 
 from ganbench.plugins import told
-from ganbench.theory import dirac, discriminator, generic, gradients, penalties, stepping, vanishing
+from ganbench.theory import (
+    critics,
+    dirac,
+    discriminator,
+    em_bank,
+    generic,
+    gradients,
+    nash,
+    penalties,
+    sample_gradients,
+    stepping,
+    vanishing,
+)
 from ganbench.theory.law import Law, Subject, Verdict
 from ganbench.theory.subjects import subject
 
-THEMES: tuple[ModuleType, ...] = (generic, stepping, penalties, discriminator, gradients, vanishing, dirac)
+THEMES: tuple[ModuleType, ...] = (
+    generic,
+    stepping,
+    penalties,
+    discriminator,
+    gradients,
+    vanishing,
+    critics,
+    dirac,
+    nash,
+    sample_gradients,
+    em_bank,
+)
 
 ALL_LAWS: tuple[Law, ...] = tuple(law for theme in THEMES for law in theme.LAWS)
 

@@ -5,24 +5,36 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganbench.fields import Swept, ranged
+from ganbench.fields import Swept, ranged, swept_fields
 from ganbench.objectives.contract import Batch, Network, Objective, Player, Regulariser, mean
 from ganbench.objectives.cramer import Cramer
 from ganbench.objectives.dragan import DRAGAN, LocalPenalty
 from ganbench.objectives.em import EM
+from ganbench.objectives.kernel import Energy
 from ganbench.objectives.minimax import Minimax, NonSaturating
-from ganbench.objectives.regularisers import R1, GradientPenalty, SpectralNorm, WeightClipping, gradients
+from ganbench.objectives.regularisers import (
+    R1,
+    Consensus,
+    GradientPenalty,
+    InstanceNoise,
+    SpectralNorm,
+    WeightClipping,
+    gradients,
+)
 from ganbench.objectives.relativistic import Relativistic
 from ganbench.objectives.wasserstein import Wasserstein, WassersteinClip, WassersteinGP
+from ganbench.theory import generic, penalties, stepping
 from ganbench.theory.checking import ALL_LAWS, check
 from ganbench.theory.law import Subject
 from ganbench.theory.subjects import subject
+from ganbench.training.ensemble import Game
 from ganbench.training.loop import Training
 
 LAWS = {law.name: law for law in ALL_LAWS}
@@ -93,6 +105,23 @@ class UniformWeights(EM):
         return torch.full_like(b.z[:, 0], 1 / b.z.shape[0])
 
 
+class Unnormalised(EM):
+    def e_step(self, G: Network, D: Network, b: Batch, /) -> Tensor:
+        return torch.sigmoid(D(G(b.z)))
+
+
+class Frozen(NonSaturating):
+    def g_loss(self, G: Network, D: Network, b: Batch, /) -> Tensor:
+        return -mean(b.r, F.logsigmoid(D(G(b.z).detach())))
+
+
+class Biased(Energy):
+    def g_loss(self, G: Network, D: Network, b: Batch, /) -> Tensor:
+        x, v = b.x, G(b.z)
+        within = b.w @ self.kernel(x, x) @ b.w + b.r @ self.kernel(v, v) @ b.r
+        return within - 2 * b.w @ self.kernel(x, v) @ b.r
+
+
 class GeneratorFirst(Minimax):
     def schedule(self):  # the type of a step is the contract's
         return super().schedule()[::-1]
@@ -152,7 +181,10 @@ MUTATIONS = (
     Mutation("the penalty's weight is the class's", "wasserstein-gp[weight=1]", ReadsItsDefault, ("numbers",)),
     Mutation("clipping is dropped", "wasserstein-clip", Unclipped, ("numbers",)),
     Mutation("an added R1 is dropped", "minimax + r1", IgnoresAdded, ("penalties",)),
-    Mutation("em weighs all latents alike", "em", UniformWeights, ("numbers",)),
+    Mutation("em weighs all latents alike", "em", UniformWeights, ("numbers", "em, likelihood")),
+    Mutation("em's weights do not sum to 1", "em", Unnormalised, ("shapes",)),
+    Mutation("generated samples are detached", "non-saturating", Frozen, ("descent",)),
+    Mutation("equal samples count as pairs", "energy", Biased, ("sample gradient, energy",)),
     Mutation("the generator steps first", "minimax", GeneratorFirst, ("schedule",)),
     Mutation("log of a sigmoid that is 0", "non-saturating", Sigmoid, ("extremes",)),
     Mutation("a loss draws for itself", "minimax", Dropout, ("deterministic",)),
@@ -220,6 +252,21 @@ def unchanged(self: Regulariser, critic: Player) -> Player:
     return critic
 
 
+def real_alone(self: InstanceNoise, G: Player, b: Batch) -> tuple[Player, Batch]:
+    return G, b.with_x(b.x + self.sd * b.noise)
+
+
+def other_player_alone(self: Consensus, objective: Objective, G: Player, D: Player, b: Batch) -> Tensor:
+    slopes = torch.func.grad(lambda p: objective.g_loss(G.with_params(p), D, b))(G.params)
+    return self.weight / 2 * torch.stack([g.square().sum() for g in slopes.values()]).sum()
+
+
+def shared(self: Game, owners: list[Any]) -> dict[str, Tensor]:
+    """The last replica's numbers for all replicas."""
+    numbers = {name: float(getattr(owners[-1], name)) for name in swept_fields(type(owners[0]))}
+    return {name: torch.full((len(owners),), value, dtype=self.dtype) for name, value in numbers.items()}
+
+
 def backwards(loop: Callable[[Training], None]) -> Callable[[Training], None]:
     """The loop with the steps of each iteration from last to first."""
 
@@ -242,6 +289,11 @@ REPLACEMENTS = (
     ),
     Replacement("nothing is clipped", WeightClipping, "project", unchanged, "minimax + clip", ("regularisers",)),
     Replacement(
+        "noise on real samples alone", InstanceNoise, "inputs", real_alone, "hinge + instance-noise", ("regularisers",)
+    ),
+    Replacement("half a consensus", Consensus, "d_term", other_player_alone, "hinge + consensus", ("regularisers",)),
+    Replacement("replicas share numbers", Game, "_swept", shared, "wasserstein-gp", ("alone", "numbers")),
+    Replacement(
         "training steps backwards",
         Training,
         "_iterate",
@@ -257,3 +309,8 @@ def test_a_mistake_in_the_library_is_caught(replacement: Replacement, monkeypatc
     assert failing(subject(replacement.spec), replacement.laws) == set()
     monkeypatch.setattr(replacement.owner, replacement.method, replacement.by)
     assert failing(subject(replacement.spec), replacement.laws) == set(replacement.laws)
+
+
+def test_every_law_of_every_objective_is_broken_by_some_mistake():
+    named = {law for mistake in (*MUTATIONS, *REPLACEMENTS) for law in mistake.laws}
+    assert {law.name for law in (*generic.LAWS, *stepping.LAWS, *penalties.LAWS)} <= named
