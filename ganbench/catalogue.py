@@ -74,6 +74,10 @@ FINDINGS = Registry(
         "optimal-discriminator": "ganbench.theory.discriminator:OptimalDiscriminator",
         "generator-gradients": "ganbench.theory.gradients:GeneratorGradients",
         "vanishing-gradients": "ganbench.theory.vanishing:VanishingGradients",
+        "wasserstein-critics": "ganbench.theory.critics:WassersteinCritics",
+        "sample-gradients": "ganbench.theory.sample_gradients:SampleGradients",
+        "em-bank": "ganbench.theory.em_bank:EMBank",
+        "duality-gaps": "ganbench.theory.nash:DualityGaps",
     },
 )
 """Classic results of the field, for a suite's `findings`: laws on objectives, and the arrays of a figure."""

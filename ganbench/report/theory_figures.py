@@ -9,24 +9,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
 from ganbench.catalogue import FINDINGS
 from ganbench.report.figures import COLOURS, SYMBOLS, Figure, Trace, looks
 from ganbench.report.finals import is_finding
 from ganbench.report.ranking import latest
+from ganbench.report.theory_axes import (
+    LEGEND,
+    Arrays,
+    axis,
+    axis_name,
+    axis_of_trace,
+    heading,
+    line,
+    numbers,
+    part,
+)
+from ganbench.report.theory_dirac import dirac_gan
 from ganbench.report.wording import inert
 from ganbench.store import read
 
-Arrays = Mapping[str, np.ndarray]
 Draw = Callable[[Arrays, Sequence[str]], Iterable[Figure]]
-
-GREY = "#7F7F7F"
-BELOW = {"orientation": "h", "x": 0, "yref": "container", "y": 0, "yanchor": "bottom"}
-LEGEND = {"legend": BELOW, "hovermode": "closest"}
-WAYS = ("simultaneous", "alternating, G first")
-ROW = 240
-"""Pixels of a row of phase portraits."""
 
 
 def figures(results: pd.DataFrame, files: Mapping[str, Path]) -> list[Figure]:
@@ -46,104 +49,6 @@ def figures(results: pd.DataFrame, files: Mapping[str, Path]) -> list[Figure]:
     return drawn
 
 
-def dirac_gan(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Figure]:
-    """Phase portraits on linear axes, which show the shape, and radii on a logarithmic one, which shows the rate."""
-    yield _portraits(arrays, subjects)
-    by, data = looks(subjects), []
-    for column in range(len(WAYS)):
-        for subject, path in zip(subjects, arrays["trajectories"][:, column], strict=True):
-            radius = np.maximum(np.linalg.norm(path, axis=1), 1e-300)  # a logarithm has no place for 0
-            trace = _line(
-                subject, np.arange(len(radius)), radius, {"color": by[subject].colour, "dash": by[subject].dash}
-            )
-            trace |= {"xaxis": _name("x", column), "yaxis": _name("y", column), "legendgroup": subject}
-            data.append(trace | {"showlegend": column == 0})
-    layout: dict[str, Any] = {**LEGEND, "height": 620, "annotations": []}
-    for column, way in enumerate(WAYS):
-        left, right = _part(column, len(WAYS), 0.06)
-        layout[_axis_name("x", column)] = {**_axis("iterations"), "domain": [left, right], "anchor": _name("y", column)}
-        radii = _axis("distance from the equilibrium" if column == 0 else "")
-        radii |= {"type": "log", "exponentformat": "power", "matches": "y", "anchor": _name("x", column), "nticks": 8}
-        layout[_axis_name("y", column)] = radii | ({"showticklabels": False} if column else {})
-        layout["annotations"].append(_words(way, (left + right) / 2, 1.0))
-    yield Figure(
-        "dirac-radii",
-        "Dirac-GAN: distance from the equilibrium",
-        "On a logarithmic scale. What converges ends on a line, as steep as the logarithm of the largest eigenvalue's"
-        " modulus; what cycles stays level. On a linear critic r1 and r2 of one weight are the same.",
-        data,
-        layout,
-    )
-
-
-def _portraits(arrays: Arrays, subjects: Sequence[str]) -> Figure:
-    rows, data = len(subjects), list[Trace]()
-    layout: dict[str, Any] = {"height": 60 + ROW * rows, "showlegend": False, "hovermode": "closest", "annotations": []}
-    layout["margin"] = {"t": 40, "l": 40}
-    for row, subject in enumerate(subjects):
-        bottom, top = (1 - end for end in reversed(_part(row, rows, 0.26 / rows)))
-        paths = arrays["trajectories"][row]
-        reach = 1.15 * float(np.abs(paths).max())
-        layout["annotations"].append(_words(f"<b>{subject}</b>", 0.5, top, 12))
-        for column, way in enumerate(WAYS):
-            at = len(WAYS) * row + column
-            x, y = _name("x", at), _name("y", at)
-            place = {"xaxis": x, "yaxis": y}
-            data += [trace | place for trace in (_arrows(arrays, row, reach), *_path(paths[column], way, column))]
-            bounds = {"range": [-reach, reach], "zeroline": True, "zerolinecolor": GREY, "nticks": 5}
-            left, right = _part(column, len(WAYS), 0.08)
-            sideways = {"domain": [left, right], "anchor": y, "constrain": "domain"}
-            sideways["constraintoward"] = "left" if column else "right"  # the two stay neighbours on a wide screen
-            upwards = {"domain": [bottom, top], "anchor": x, "scaleanchor": x, "constrain": "domain"}
-            last, first = row == rows - 1, column == 0
-            layout[_axis_name("x", at)] = {**bounds, **sideways, "title": {"text": f"θ, {way}" if last else ""}}
-            layout[_axis_name("y", at)] = {**bounds, **upwards, "title": {"text": "ψ" if first else ""}}
-            layout[_axis_name("y", at)]["showticklabels"] = first
-    return Figure(
-        "dirac-portraits",
-        "Dirac-GAN: phase portraits",
-        "Data at 0, a generator at θ, the critic ψx: the equilibrium is (0, 0). Left simultaneous, right alternating,"
-        " the generator first. 500 iterations at a rate of .2 from the circle, (1, -1), to the diamond. Grey: the"
-        " direction of a small joint step.",
-        data,
-        layout,
-    )
-
-
-def _arrows(arrays: Arrays, row: int, reach: float) -> Trace:
-    """Short strokes of one length along the flow, with a dot where they lead to; fewer of the grid's on a wide view."""
-    every = 2 if reach > arrays["grid"].max() / 1.5 else 1
-    grid, flow = arrays["grid"][::every], arrays["flow"][row, ::every, ::every]
-    theta, psi = np.meshgrid(grid, grid, indexing="ij")
-    inside = (np.abs(theta) < reach) & (np.abs(psi) < reach)
-    size = np.linalg.norm(flow, axis=-1)
-    seen = inside & (size > 0)
-    step = 0.09 * reach * flow[seen] / size[seen][:, None]
-    starts = np.stack([theta[seen], psi[seen]], axis=-1)
-    ends = starts + step
-    gaps = np.full_like(starts, np.nan)
-    strokes = np.stack([starts, ends, gaps], axis=1).reshape(-1, 2)
-    tips = {"symbol": "circle", "size": [0, 3.5, 0] * len(starts), "color": GREY, "opacity": 1, "line": {"width": 0}}
-    return {
-        **_line("flow", strokes[:, 0], strokes[:, 1], {"color": GREY, "width": 0.8}),
-        **{"mode": "lines+markers", "marker": tips, "hoverinfo": "skip", "opacity": 0.7},
-    }
-
-
-def _path(path: Float[np.ndarray, "n 2"], way: str, column: int) -> list[Trace]:
-    colour, ends = COLOURS[column], path[[0, -1]]
-    radius = float(np.linalg.norm(path[-1]))
-    told = [f"start (1, -1), {way}", f"after {len(path) - 1} iterations: {radius:.3g} from the equilibrium"]
-    marks = {"symbol": ["circle", "diamond"], "size": [8, 10], "color": colour, "line": {"width": 1, "color": GREY}}
-    return [
-        {**_line(way, path[:, 0], path[:, 1], {"color": colour, "width": 1.3}), "hoverinfo": "skip"},
-        {
-            **_line(way, ends[:, 0], ends[:, 1], {}),
-            **{"mode": "markers", "marker": marks, "text": told, "hovertemplate": "%{text}<extra></extra>"},
-        },
-    ]
-
-
 def optimal_discriminator(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Figure]:
     """What a trained discriminator has become, and the game's value along a path to the data."""
     data: list[Trace] = []
@@ -151,12 +56,12 @@ def optimal_discriminator(arrays: Arrays, subjects: Sequence[str]) -> Iterable[F
         x, name = arrays["points"][i], f"p_g = N({mean:g}, {sd:g}²)"
         colour, own = COLOURS[i], {"legendgroup": name}
         data.append(
-            _line(f"D*, {name}", x, arrays["optimal"][i], {"color": colour, "width": 7}) | own | {"opacity": 0.35}
+            line(f"D*, {name}", x, arrays["optimal"][i], {"color": colour, "width": 7}) | own | {"opacity": 0.35}
         )
         few = slice(10 * i, None, 30)
         mark = {"symbol": SYMBOLS[i], "size": 9, "color": colour}
         data.append(
-            _line(f"learned, {name}", x[few], arrays["learned"][i][few], {}) | own | {"mode": "markers", "marker": mark}
+            line(f"learned, {name}", x[few], arrays["learned"][i][few], {}) | own | {"mode": "markers", "marker": mark}
         )
     yield Figure(
         "learned-discriminator",
@@ -164,22 +69,22 @@ def optimal_discriminator(arrays: Arrays, subjects: Sequence[str]) -> Iterable[F
         "Data N(0, 1). Lines: D* = p_r / (p_r + p_g). Marks: a network that has descended the discriminator's loss,"
         " over the central 99% of mass.",
         data,
-        {"xaxis": _axis("x"), "yaxis": {**_axis("D(x)"), "range": [0, 1]}, **LEGEND},
+        {"xaxis": axis("x"), "yaxis": {**axis("D(x)"), "range": [0, 1]}, **LEGEND},
     )
     jsd, value = arrays["jsd"], arrays["value"]
     told = [f"p_g = N({mean:.3g}, {sd:.3g}²)" for mean, sd in arrays["path"]]
     ends = np.array([0.0, float(jsd.max())])
     marks = {"symbol": "circle", "size": 10, "color": COLOURS[1]}
-    measured = _line("measured", jsd, value, {}) | {"mode": "markers", "marker": marks, "text": told}
+    measured = line("measured", jsd, value, {}) | {"mode": "markers", "marker": marks, "text": told}
     yield Figure(
         "value-against-jsd",
         "The game's value at the optimal discriminator against the divergence",
         "Generators along a path to the data. Theory: C(G) = -log 4 + 2 JSD, at its least, -1.386, where p_g = p_r.",
         [
-            _line("-log 4 + 2 JSD", ends, 2 * ends - math.log(4), {"color": COLOURS[0], "width": 2}),
+            line("-log 4 + 2 JSD", ends, 2 * ends - math.log(4), {"color": COLOURS[0], "width": 2}),
             measured | {"hovertemplate": "%{text}: %{y}<extra></extra>"},
         ],
-        {"xaxis": _axis("Jensen-Shannon divergence in nats"), "yaxis": _axis("C(G) in nats"), **LEGEND},
+        {"xaxis": axis("Jensen-Shannon divergence in nats"), "yaxis": axis("C(G) in nats"), **LEGEND},
     )
 
 
@@ -190,16 +95,16 @@ def generator_gradients(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Fig
         mark = {"symbol": by[subject].symbol, "size": 9, "color": by[subject].colour}
         own = {"legendgroup": subject}
         data.append(
-            _line(f"{subject}, theory", arrays["mu"], divergence, {"color": by[subject].colour, "width": 2}) | own
+            line(f"{subject}, theory", arrays["mu"], divergence, {"color": by[subject].colour, "width": 2}) | own
         )
-        data.append(_line(subject, arrays["mu"], measured, {}) | own | {"mode": "markers", "marker": mark})
+        data.append(line(subject, arrays["mu"], measured, {}) | own | {"mode": "markers", "marker": mark})
     yield Figure(
         "generator-gradients",
         "The generator's gradient at the optimal discriminator",
         "Data N(0, 1) against p_g = N(μ, 1), the gradient in μ. Marks: the objective's own loss. Lines: the divergence"
         " that theory says it descends. Far from the data minimax's vanishes.",
         data,
-        {"xaxis": _axis("μ"), "yaxis": {**_axis("gradient in μ"), "rangemode": "tozero"}, **LEGEND},
+        {"xaxis": axis("μ"), "yaxis": {**axis("gradient in μ"), "rangemode": "tozero"}, **LEGEND},
     )
 
 
@@ -208,7 +113,7 @@ def vanishing_gradients(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Fig
     by, data = looks(subjects), list[Trace]()
     for subject, norms in zip(subjects, arrays["gradient_norm"], strict=True):
         mark = {"symbol": by[subject].symbol, "size": 8, "color": by[subject].colour}
-        trace = _line(subject, arrays["d_steps"], norms, by[subject].line(2))
+        trace = line(subject, arrays["d_steps"], norms, by[subject].line(2))
         data.append(trace | {"mode": "lines+markers", "marker": mark})
     yield Figure(
         "vanishing-gradients",
@@ -216,9 +121,108 @@ def vanishing_gradients(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Fig
         "One generator that stays as it is, and a discriminator that is trained on. On a logarithmic scale.",
         data,
         {
-            **{"xaxis": _axis("discriminator steps"), **LEGEND},
-            "yaxis": {**_axis("norm of the generator's gradient"), "type": "log", "exponentformat": "power"},
+            **{"xaxis": axis("discriminator steps"), **LEGEND},
+            "yaxis": {**axis("norm of the generator's gradient"), "type": "log", "exponentformat": "power"},
         },
+    )
+
+
+def sample_gradients(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Figure]:
+    """What a generator of coins expects to feel from samples, against what it should."""
+    data: list[Trace] = []
+    layout: dict[str, Any] = {**LEGEND, "annotations": []}
+    for column, (m, p) in enumerate(zip(arrays["samples"], arrays["p"], strict=True)):
+        place = {"xaxis": axis_of_trace("x", column), "yaxis": axis_of_trace("y", column), "showlegend": column == 0}
+        for i, (name, key) in enumerate((("W1", "wasserstein"), ("Cramér", "cramer"))):
+            mark = {"symbol": SYMBOLS[i], "size": 6, "color": COLOURS[i]}
+            truth = line(f"{name}, truth", arrays["theta"], arrays[f"{key}_truth"][column], {"color": COLOURS[i]})
+            expected = line(f"{name}, expected from samples", arrays["theta"], arrays[key][column], {})
+            own = place | {"legendgroup": name}
+            data += [truth | own, expected | own | {"mode": "markers", "marker": mark}]
+        left, right = part(column, len(arrays["p"]), 0.08)
+        layout[axis_name("x", column)] = {**axis("θ"), "domain": [left, right], "anchor": place["yaxis"]}
+        layout[axis_name("y", column)] = {**axis("" if column else "gradient in θ"), "anchor": place["xaxis"]}
+        layout["annotations"].append(heading(f"p = {p:g}, m = {m:g}", (left + right) / 2, 1.0))
+    yield Figure(
+        "sample-gradients",
+        "The gradient that samples give, against the distance's own",
+        "m samples of a coin of probability p, a generator of probability θ. Lines: the gradient of the distance."
+        " Marks: the expected gradient of the distance to the samples. For W1 the two differ, for Cramér they do not.",
+        data,
+        layout,
+    )
+
+
+def em_bank(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Figure]:
+    """What M-steps do to the likelihood of a held bank, and to how many of its latents count."""
+    names = [f"T = {temperature:g}" for temperature in arrays["temperatures"]]
+    by, data = looks(names), list[Trace]()
+    for row, key in enumerate(("likelihood", "effective_sample_size")):
+        place = {"xaxis": "x", "yaxis": axis_of_trace("y", row), "showlegend": row == 0}
+        for name, values in zip(names, arrays[key], strict=True):
+            mark = {"symbol": by[name].symbol, "size": 6, "color": by[name].colour}
+            trace = line(name, np.arange(len(values)), values, by[name].line(1.5)) | place
+            data.append(trace | {"mode": "lines+markers", "marker": mark, "legendgroup": name})
+    yield Figure(
+        "em-bank",
+        "EM: likelihood and effective sample size over M-steps",
+        "Above the generator's log-likelihood l on a held bank, below 1 / Σ r² of its weights, of"
+        f" {arrays['latents'].item()} latents. At T = 1, EM, no step lowers l; as T grows the weights become equal.",
+        data,
+        {
+            **{**LEGEND, "height": 620, "xaxis": {**axis("M-steps"), "anchor": "y2"}},
+            "yaxis": {**axis("l in nats"), "domain": [0.54, 1]},
+            "yaxis2": {**axis("effective sample size"), "domain": [0, 0.46], "rangemode": "tozero"},
+        },
+    )
+
+
+def wasserstein_critics(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Figure]:
+    """How a penalised critic's gap compares with the distance."""
+    ratios = arrays["gap_over_w1"]
+    seeds = np.arange(len(ratios))
+    band = {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": 0.95, "y1": 1.15, "fillcolor": COLOURS[0]}
+    mark = {"symbol": "diamond", "size": 11, "color": COLOURS[1]}
+    yield Figure(
+        "wasserstein-critics",
+        "A penalised critic's gap over the Wasserstein distance",
+        "wasserstein-gp against a generator that stays at the data with added normal noise, by seed. Band: .95 to 1.15."
+        " The gap alone is no distance.",
+        [line("gap over W1", seeds, ratios, {}) | {"mode": "markers", "marker": mark, "showlegend": False}],
+        {
+            "shapes": [{**band, "opacity": 0.15, "line": {"width": 0}}],
+            "xaxis": {**axis("seed"), "dtick": 1},
+            "yaxis": {**axis("gap over W1"), "range": [min(0.9, ratios.min() - 0.05), max(1.2, ratios.max() + 0.05)]},
+        },
+    )
+
+
+def duality_gaps(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Figure]:
+    """Where the gap of the bilinear game is known, and where the divergence bounds it."""
+    grid = numbers(arrays["grid"])
+    heat: Trace = {"type": "heatmap", "x": grid, "y": grid, "z": [numbers(row) for row in arrays["gap"].T]}
+    heat |= {"colorscale": "Cividis", "colorbar": {"title": {"text": "gap"}, "thickness": 14}}
+    heat |= {"hovertemplate": "θ %{x}, ψ %{y}: %{z}<extra></extra>"}
+    yield Figure(
+        "duality-gap",
+        "The duality gap of the bilinear Dirac game",
+        "Over the box [-1, 1]²: |θ| + |ψ|, which is 0 at the equilibrium alone.",
+        [heat],
+        {
+            "xaxis": {**axis("θ"), "constrain": "domain"},
+            "yaxis": {**axis("ψ"), "scaleanchor": "x", "constrain": "domain"},
+        },
+    )
+    mark = {"symbol": "circle", "size": 9, "color": COLOURS[1]}
+    yield Figure(
+        "gap-and-jsd",
+        "The best discriminator's share of the duality gap is the divergence",
+        "N(0, 1) against N(μ, 1). Marks: the maximum over D of half the game's value, plus log 2. Line: JSD.",
+        [
+            line("JSD", arrays["mu"], arrays["jsd"], {"color": COLOURS[0], "width": 2}),
+            line("measured", arrays["mu"], arrays["maximum"], {}) | {"mode": "markers", "marker": mark},
+        ],
+        {"xaxis": axis("μ"), "yaxis": {**axis("nats"), "rangemode": "tozero"}, **LEGEND},
     )
 
 
@@ -227,40 +231,9 @@ DRAWINGS: dict[str, Draw] = {
     "optimal-discriminator": optimal_discriminator,
     "generator-gradients": generator_gradients,
     "vanishing-gradients": vanishing_gradients,
+    "wasserstein-critics": wasserstein_critics,
+    "sample-gradients": sample_gradients,
+    "em-bank": em_bank,
+    "duality-gaps": duality_gaps,
 }
 """Registered finding -> what draws it."""
-
-
-def _line(name: str, x: np.ndarray, y: np.ndarray, line: dict[str, Any]) -> Trace:
-    """A line through points, of five significant digits; it breaks where a number is none."""
-    return {"type": "scatter", "mode": "lines", "name": name, "x": _numbers(x), "y": _numbers(y), "line": line}
-
-
-def _numbers(values: np.ndarray) -> list[float | None]:
-    return [float(f"{v:.5g}") if math.isfinite(v) else None for v in values.astype(float)]
-
-
-def _axis(title: str) -> dict[str, Any]:
-    return {"title": {"text": title}, "automargin": True, "zeroline": False}
-
-
-def _name(axis: str, number: int) -> str:
-    """How a trace names an axis: x, x2, x3, ..."""
-    return f"{axis}{number + 1}" if number else axis
-
-
-def _axis_name(axis: str, number: int) -> str:
-    """How a layout names it: xaxis, xaxis2, xaxis3, ..."""
-    return f"{axis}axis{number + 1}" if number else f"{axis}axis"
-
-
-def _part(number: int, count: int, gap: float) -> tuple[float, float]:
-    """The ends of one of several equal parts of 0 to 1 with gaps between them."""
-    size = (1 - gap * (count - 1)) / count
-    return round(number * (size + gap), 5), round(number * (size + gap) + size, 5)
-
-
-def _words(text: str, x: float, y: float, size: int = 13) -> dict[str, Any]:
-    """A heading above a place of the figure."""
-    place = {"xref": "paper", "yref": "paper", "xanchor": "center", "yanchor": "bottom", "x": x, "y": y}
-    return {"text": text, "showarrow": False, "font": {"size": size}, **place}

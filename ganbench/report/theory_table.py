@@ -46,12 +46,12 @@ class LawTable:
 
 
 def comparisons(results: pd.DataFrame) -> pd.DataFrame:
-    """One row per comparison, from the table of `load_results`, in the order in which they were measured.
+    """One row per comparison, from the table of `load_results`, finding by finding as they were measured.
 
     Columns: suite, finding, seed, law, objective, about, relation ("equal", "at most" or "at least"), expected,
     measured, tolerance, verdict ("holds" or "fails"), source. A replica that an error ended has none.
     """
-    newest = latest(results[is_finding(results)])
+    newest = _newest(results)
     rows = newest[newest.metric.notna() & newest.final]
     named = [metric.split(COMPARED, 2) for metric in rows.metric]
     stated = [instrument.split(" ", 1) for instrument in rows.instrument]
@@ -73,12 +73,16 @@ def comparisons(results: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+def _newest(results: pd.DataFrame) -> pd.DataFrame:
+    """The newest replicas of findings, in the order of the catalogue."""
+    newest = latest(results[is_finding(results)])
+    return newest.iloc[newest.objective.map(FINDINGS.names().index).argsort(kind="stable")]
+
+
 def law_tables(results: pd.DataFrame) -> Iterator[LawTable]:
     """A table for each finding of each suite."""
     found = comparisons(results)
-    newest = latest(results[is_finding(results)])
-    order = newest.objective.map(FINDINGS.names().index)
-    for (suite, label), replicas in newest.iloc[order.argsort(kind="stable")].groupby(["suite", "label"], sort=False):
+    for (suite, label), replicas in _newest(results).groupby(["suite", "label"], sort=False):
         own = found[(found.suite == suite) & (found.finding == label)]
         yield LawTable(
             title=f"{inert(str(suite))} · {inert(str(label))} · {_counted(own)}",

@@ -12,7 +12,16 @@ from studies import Study
 from ganbench import catalogue
 from ganbench.report.figures import Figure
 from ganbench.report.tables import write_report
-from ganbench.report.theory_figures import DRAWINGS, dirac_gan, figures, optimal_discriminator
+from ganbench.report.theory_dirac import dirac_gan
+from ganbench.report.theory_figures import (
+    DRAWINGS,
+    duality_gaps,
+    em_bank,
+    figures,
+    optimal_discriminator,
+    sample_gradients,
+    wasserstein_critics,
+)
 from ganbench.store import ReplicaResult, load_results, read, write
 
 HALVING = 0.5 ** np.arange(4)[:, None] * np.array([[1.0, -1.0]])
@@ -76,6 +85,62 @@ def test_a_portrait_of_the_dirac_gan_starts_at_its_circle_and_ends_at_its_diamon
     ends = [trace for trace in portraits.data if trace["mode"] == "markers"]
     assert [(trace["x"], trace["y"]) for trace in ends] == [([1.0, 0.125], [-1.0, -0.125])] * 2
     assert ends[0]["marker"]["symbol"] == ["circle", "diamond"]
+
+
+SAMPLE_GRADIENTS = {
+    "theta": np.array([0.2, 0.8]),
+    "samples": np.array([1, 10]),
+    "p": np.array([0.6, 0.9]),
+    "wasserstein": np.array([[-0.2, -0.2], [-1.0, -0.5]]),
+    "wasserstein_truth": np.array([[-1.0, 1.0], [-1.0, -1.0]]),
+    "cramer": np.array([[-0.8, 0.4], [-1.4, -0.2]]),
+    "cramer_truth": np.array([[-0.8, 0.4], [-1.4, -0.2]]),
+}
+EM_BANK = {
+    "temperatures": np.array([1.0, 1e6]),
+    "latents": np.array([64]),  # as the store gives back a number without axes
+    "likelihood": np.array([[-2.0, -1.0], [-2.0, -0.5]]),
+    "effective_sample_size": np.array([[20.0, 30.0], [64.0, 64.0]]),
+}
+GAPS = {
+    "grid": np.array([-1.0, 0.0, 1.0]),
+    "gap": np.array([[2.0, 1.0, 2.0], [1.5, 0.0, 1.5], [2.0, 1.0, 2.0]]),
+    "mu": np.array([0.0, 1.0]),
+    "maximum": np.array([0.0, 0.1114]),
+    "jsd": np.array([0.0, 0.1114]),
+}
+
+
+def test_expected_sample_gradients_are_marks_and_the_truth_is_a_line_for_each_case_side_by_side():
+    (figure,) = sample_gradients(SAMPLE_GRADIENTS, [])
+    told = [(trace["xaxis"], trace["name"], trace["mode"], trace["y"]) for trace in figure.data]
+    assert told[:2] == [
+        ("x", "W1, truth", "lines", [-1.0, 1.0]),
+        ("x", "W1, expected from samples", "markers", [-0.2, -0.2]),
+    ]
+    assert [place for place, *_ in told] == ["x"] * 4 + ["x2"] * 4
+    assert [words["text"] for words in figure.layout["annotations"]] == ["p = 0.6, m = 1", "p = 0.9, m = 10"]
+
+
+def test_the_likelihood_of_em_stands_above_its_effective_sample_size():
+    (figure,) = em_bank(EM_BANK, ["em"])
+    assert [(trace["yaxis"], trace["y"]) for trace in figure.data if trace["name"] == "T = 1"] == [
+        ("y", [-2.0, -1.0]),
+        ("y2", [20.0, 30.0]),
+    ]
+    assert figure.layout["yaxis"]["domain"][0] > figure.layout["yaxis2"]["domain"][1]
+
+
+def test_the_duality_gap_has_theta_to_the_right_and_psi_upwards():
+    heat = next(iter(duality_gaps(GAPS, []))).data[0]
+    # rows of z go upwards; the array has theta first
+    assert heat["z"][1][0] == 1.0
+    assert heat["z"][0][1] == 1.5
+
+
+def test_the_axis_of_gaps_over_w1_holds_a_critic_that_is_far_off():
+    (figure,) = wasserstein_critics({"gap_over_w1": np.array([1.0, 3.0])}, [])
+    assert figure.layout["yaxis"]["range"][1] > 3
 
 
 def test_radii_are_distances_from_the_equilibrium_on_a_logarithmic_axis():
