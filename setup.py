@@ -7,5 +7,9 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["ganbench", "ganbench.*"]), "ganbench.shipped", "ganbench.reference"],
     package_dir={"ganbench.shipped": "suites", "ganbench.reference": "results/reference"},
-    package_data={"ganbench.shipped": ["*.toml"], "ganbench.report.page": ["page.*"]},
+    package_data={
+        "ganbench.shipped": ["*.toml"],
+        "ganbench.reference": ["*/bundle.parquet"],
+        "ganbench.report.page": ["page.*"],
+    },
 )

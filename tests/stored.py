@@ -1,4 +1,4 @@
-"""Results to be stored: two rows, two arrays, and a replica that failed."""
+"""Results to be stored: two rows, two arrays, and a replica that failed; the record of a run."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ganbench.store import ReplicaResult, Row
+from ganbench.store.records import Planned, Record, record
 
 ROW = Row(
     iteration=200,
@@ -60,3 +61,14 @@ def result(seed: int = 0, **changes: Any) -> ReplicaResult:
 
 def failed(seed: int = 0) -> ReplicaResult:
     return result(seed, status="failed", rows=[], info={"error": "out of memory"}, arrays={})
+
+
+def planned(seed: int, **changes: object) -> Planned:
+    """A replica of em on ring8 that a run planned."""
+    one = Planned(replica_id(seed), "c0ffee", "ring8", "em", "em", False, seed)
+    return dataclasses.replace(one, **changes)  # type: ignore[arg-type]  # fields of any type
+
+
+def made(seeds: int = 3, toml: str = 'name = "tiny"\n') -> Record:
+    """The record of a run that planned so many seeds of em on ring8."""
+    return record("tiny", "w1", "ganbench run --suite tiny", toml, {}, None, [planned(seed) for seed in range(seeds)])

@@ -7,8 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from stored import ROW, failed, replica_id, result
-from test_records import made
+from stored import ROW, failed, made, replica_id, result
 
 from ganbench import store
 from ganbench.store import StoreError, merge

@@ -10,25 +10,14 @@ from pathlib import Path
 
 import pytest
 from small_runs import nothing, suite
-from stored import replica_id, result
+from stored import made, planned, replica_id, result
 
 from ganbench import pipeline, store
 from ganbench.execution.environment import environment, git_state
 from ganbench.report.ranking import rank
 from ganbench.store import StoreError
-from ganbench.store.records import Planned, Record, known, read_record, record, record_files
+from ganbench.store.records import Planned, known, read_record, record_files
 from ganbench.suite import parse_suite, resolve
-
-TOML = 'name = "tiny"\n'
-
-
-def planned(seed: int, **changes: object) -> Planned:
-    made = Planned(replica_id(seed), "c0ffee", "ring8", "em", "em", False, seed)
-    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]  # fields of any type
-
-
-def made(seeds: int = 3, toml: str = TOML) -> Record:
-    return record("tiny", "w1", "ganbench run --suite tiny", toml, {}, None, [planned(seed) for seed in range(seeds)])
 
 
 def test_a_record_is_read_back_as_it_was_written(tmp_path: Path):

@@ -41,7 +41,7 @@ def report(
     from ganbench.report.several import folder_labels, gathered
     from ganbench.store import load_results
 
-    if form == "parquet" and output is None and sys.stdout.isatty():
+    if form == "parquet" and output is None and on_terminal():
         raise BadInput("parquet is no text for a terminal; name a file with -o FILE")
     tables = {}
     names = folder_labels(folders, labels) if len(folders) > 1 or labels else [""]
@@ -49,6 +49,11 @@ def report(
         tables[name] = load_results(folder)
         say_unreadable(folder)
     emit(_rendered(gathered(tables) if names != [""] else tables[""], form, rank_by), output)
+
+
+def on_terminal() -> bool:
+    """Whether a person would see what is printed."""
+    return sys.stdout.isatty()
 
 
 def _rendered(results: pd.DataFrame, form: str, rank_by: str | None) -> str | bytes:
