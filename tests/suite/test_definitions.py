@@ -89,6 +89,7 @@ def test_a_definition_holds_every_field_and_no_label() -> None:
             "fields": {
                 **{"d_steps": 1, "g_steps": 1, "order": "DG", "updates": "alternating", "packing": 1},
                 **{"m_steps": 1, "temperature": 1.0, "prior": "none", "prior_scale": 1.0},
+                "weights": "posterior",
             },
         },
         "target": {"name": "ring8", "fields": {"radius": 2.0, "sd": 0.05}},

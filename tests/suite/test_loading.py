@@ -93,7 +93,7 @@ MISTAKES = [
     ('["ring8"]', '"ring8"', "my.toml:3:1: targets: found ring8; expected a list"),
     ('["ring8"]', "[]", "my.toml:3:1: targets: found an empty list; expected at least one"),
     ('["ring8"]', '["ring8", "ring8"]', 'my.toml:3:21: targets[1]: found "ring8" twice'),
-    ('"em",', '"en",', 'my.toml:5:5: objectives[0]: unknown objective "en"; did you mean "em"?'),
+    ('"em",', '"eme",', 'my.toml:5:5: objectives[0]: unknown objective "eme"; did you mean "em"?'),
     ('"em",', "3,", "my.toml:5:5: objectives[0]: found 3; expected a text"),
     ("[1,2]]", "[1,2]", "my.toml:6:27: objectives[1]: found the end; expected , or ]"),
     ("d_steps=[1,2]", "optimiser=adm", 'my.toml:6:14: objectives[1]: unknown optimiser "adm"; did you mean "adam"?'),
@@ -133,7 +133,7 @@ MISTAKES = [
     ),
     ("ring8 = 0.3", "ring9 = 0.3", 'my.toml:19:1: evaluation.reached.ring9: unknown target "ring9"'),
     ("ring8 = 0.3", "ring8 = 0", "my.toml:19:1: evaluation.reached.ring8: found 0; expected a number above 0"),
-    ("[defaults.em]", "[defaults.en]", 'my.toml:20:1: defaults.en: unknown objective "en"; did you mean "em"?'),
+    ("[defaults.em]", "[defaults.eme]", 'my.toml:20:1: defaults.eme: unknown objective "eme"; did you mean "em"?'),
     (
         "m_steps = 2",
         'optimiser = "adm"',
