@@ -117,7 +117,8 @@ def position(state: dict) -> Tensor:
 
 def with_updates(subject: Subject, updates: str) -> Objective:
     """The subject's objective with one step of each player in an order of `UPDATES`."""
-    return dataclasses.replace(subject.objective, **{"d_steps": 1, "g_steps": 1, **UPDATES[updates]})
+    rounds = {"m_steps": 1} if hasattr(subject.objective, "m_steps") else {}
+    return dataclasses.replace(subject.objective, **{"d_steps": 1, "g_steps": 1, **rounds, **UPDATES[updates]})
 
 
 def radii(subject: Subject) -> Iterator[Comparison]:
@@ -125,8 +126,9 @@ def radii(subject: Subject) -> Iterator[Comparison]:
     method = Method.of(subject)
     rates = (method.rate, method.rate / 2)
     ways = {way: (with_updates(subject, way), n) for way, n in LENGTHS.items()}
-    if len(claimed_schedule(subject.objective)) > 2:
-        ways["as given"] = subject.objective, 50
+    given = claimed_schedule(subject.objective)
+    if len(given) > 2:
+        ways["as given"] = subject.objective, max(1, AS_GIVEN // len(given))
     for way, (objective, iterations) in ways.items():
         trained = training(objective, subject.regularisers, rates)
         trained.advance(iterations)
@@ -141,14 +143,15 @@ def radii(subject: Subject) -> Iterator[Comparison]:
 
 LENGTHS = {"simultaneous": ITERATIONS, "alternating, G first": ITERATIONS, "alternating, D first": 100}
 """Iterations of each order; the table has none with D first."""
+AS_GIVEN = 300
+"""Steps of an objective's own schedule, where that has more than one of each player."""
 
 
 def without_moduli(subject: Subject) -> str | None:
     """Why an iteration has no known linear part at the equilibrium, or None where it has."""
     if reason := unknown(subject):
         return reason
-    kinked = any(slope > 0 for _, slope in Method.of(subject).penalties)
-    return "its penalty has a kink at the equilibrium" if kinked else None
+    return "its penalty has a kink" if any(slope > 0 for _, slope in Method.of(subject).penalties) else None
 
 
 def one_iteration(trained: Training) -> Callable[[Tensor], Tensor]:
