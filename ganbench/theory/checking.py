@@ -21,6 +21,7 @@ from ganbench.theory import (
     dirac,
     discriminator,
     em_bank,
+    extremes,
     generic,
     gradients,
     nash,
@@ -35,6 +36,7 @@ from ganbench.theory.subjects import subject
 THEMES: tuple[ModuleType, ...] = (
     generic,
     stepping,
+    extremes,
     penalties,
     discriminator,
     gradients,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ganbench import catalogue
-from ganbench.theory import generic, penalties, stepping
+from ganbench.theory import extremes, generic, penalties, stepping
 from ganbench.theory.checking import check
 from ganbench.theory.law import Law, Subject
 from ganbench.theory.subjects import subject
@@ -22,7 +22,7 @@ COMPOSED = (
 )
 """Regularisers, orders and packs in company, where they could be lost."""
 
-LAWS = (*generic.LAWS, *stepping.LAWS, *penalties.LAWS)
+LAWS = (*generic.LAWS, *stepping.LAWS, *extremes.LAWS, *penalties.LAWS)
 SUBJECTS = [subject(spec) for spec in (*catalogue.OBJECTIVES.names(), *COMPOSED)]
 CASES = [(s, law) for s in SUBJECTS for law in LAWS if law.applies(s) is None]
 
@@ -45,6 +45,6 @@ def test_a_law_applies_to_some_objective(law: Law):
 
 def test_a_loss_that_leaves_float32_marks_its_replica_as_diverged():
     # the dual of KL pays exp(V - 1) for generated samples: e^9999 is no number of float32
-    ends = {c.about: c.measured for c in stepping.extreme(subject("f-gan[divergence=kl]"))}
+    ends = {c.about: c.measured for c in extremes.extreme(subject("f-gan[divergence=kl]"))}
     assert ends["alive after D on D(x) = +1e+04, D(G(z)) = +1e+04"] == 0
     assert ends["alive after D on D(x) = +1e+04, D(G(z)) = -1e+04"] == 1

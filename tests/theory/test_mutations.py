@@ -30,7 +30,7 @@ from ganbench.objectives.regularisers import (
 )
 from ganbench.objectives.relativistic import Relativistic
 from ganbench.objectives.wasserstein import Wasserstein, WassersteinClip, WassersteinGP
-from ganbench.theory import generic, penalties, stepping
+from ganbench.theory import extremes, generic, penalties, stepping
 from ganbench.theory.checking import ALL_LAWS, check
 from ganbench.theory.law import Subject
 from ganbench.theory.subjects import subject
@@ -313,4 +313,4 @@ def test_a_mistake_in_the_library_is_caught(replacement: Replacement, monkeypatc
 
 def test_every_law_of_every_objective_is_broken_by_some_mistake():
     named = {law for mistake in (*MUTATIONS, *REPLACEMENTS) for law in mistake.laws}
-    assert {law.name for law in (*generic.LAWS, *stepping.LAWS, *penalties.LAWS)} <= named
+    assert {law.name for law in (*generic.LAWS, *stepping.LAWS, *extremes.LAWS, *penalties.LAWS)} <= named
