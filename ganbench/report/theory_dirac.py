@@ -44,7 +44,7 @@ def dirac_gan(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Figure]:
             "anchor": axis_of_trace("x", column),
             "nticks": 8,
         }
-        layout[axis_name("y", column)] = radii | ({"showticklabels": False} if column else {})
+        layout[axis_name("y", column)] = radii | ({"matches": "y", "showticklabels": False} if column else {})
         layout["annotations"].append(heading(way, (left + right) / 2, 1.0))
     yield Figure(
         "dirac-radii",
