@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -114,7 +115,7 @@ def test_a_finished_replica_goes_before_a_failed_one(tmp_path: Path, first: bool
 def test_a_damaged_source_is_named_and_nothing_is_written(halves: tuple[Path, Path], tmp_path: Path, suffix: str):
     path = halves[1] / f"{replica_id(1)}{suffix}"
     path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(StoreError, match=path.name):
+    with pytest.raises(StoreError, match=re.escape(str(path))):
         merge(halves, tmp_path / "c")
     assert {p.name for p in tmp_path.iterdir()} == {"a", "b"}
 
@@ -125,6 +126,12 @@ def test_a_corrupt_record_of_a_run_is_left_out_by_name(halves: tuple[Path, Path]
     merged = merge(halves, tmp_path / "c")
     assert (merged.runs, len(merged.notes)) == (0, 1)
     assert bad.name in merged.notes[0]
+
+
+def test_a_bundle_is_left_out_by_name(halves: tuple[Path, Path], tmp_path: Path):
+    bundle = store.write_bundle(halves[1], halves[0])
+    (note,) = merge(halves, tmp_path / "c").notes
+    assert note.startswith(f"left out: {bundle}")
 
 
 def test_an_equal_merge_made_earlier_stays_as_it_is(halves: tuple[Path, Path], tmp_path: Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,15 @@ import pandas as pd
 from ganbench import streams
 from ganbench.registry import did_you_mean
 from ganbench.report.finals import final_values, is_finding
+from ganbench.report.partners import AFTER, BEFORE, codes, unmatched
 from ganbench.report.ranking import latest, suite_rank_by
-from ganbench.report.several import differing, environments, gathered
+from ganbench.report.several import environments, gathered
 from ganbench.report.verdicts import seed_costs
 from ganbench.report.wording import inert
 from ganbench.statistics import FEWEST_FOR_INFERENCE, Comparison, compare, families, interquartile_mean
-from ganbench.store.container import Stored, StoreError
+from ganbench.store.container import StoreError
 from ganbench.store.frame import open_results, tabulated
 
-BEFORE, AFTER = "before", "after"
 WORSE = ("worse", "much worse")
 RESAMPLES = 10_000
 FINDINGS = ("findings are not compared: they measure laws, and `ganbench report` tells which are kept",)
@@ -103,9 +103,13 @@ def compare_folders(before: Path | str, after: Path | str, metric: str | None = 
         paths[BEFORE],
         paths[AFTER],
         tuple(changes),
-        (*(FINDINGS if is_finding(both).any() else ()), *unvalued, *_unmatched(stored[BEFORE], stored[AFTER])),
+        (
+            *(FINDINGS if is_finding(both).any() else ()),
+            *unvalued,
+            *unmatched(stored[BEFORE], stored[AFTER], _shared(newest)),
+        ),
         tuple(filter(None, (_incomplete(newest[newest.folder == name], paths[name]) for name in paths))),
-        (*environments(stored[BEFORE], stored[AFTER]), *_codes(stored[BEFORE], stored[AFTER])),
+        (*environments(stored[BEFORE], stored[AFTER]), *codes(stored[BEFORE], stored[AFTER])),
     )
 
 
@@ -196,51 +200,10 @@ def _interval(before: np.ndarray, after: np.ndarray, rng: np.random.Generator) -
     return float(low), float(high)
 
 
-def _unmatched(before: Iterable[Stored], after: Iterable[Stored]) -> list[str]:
-    """A sentence for each cell that one folder alone holds, with the fields in which its nearest relative differs."""
-    cells = [{r.payload["definition"]["cell_id"]: r.payload["definition"] for r in side} for side in (before, after)]
-    said = []
-    for here, there, only in ((cells[0], cells[1], BEFORE), (cells[1], cells[0], AFTER)):
-        for cell_id in sorted(here.keys() - there.keys(), key=lambda i: (_target(here[i]), here[i]["label"])):
-            own = here[cell_id]
-            name = f"{inert(_target(own))}, {inert(own['label'])}: only {only}"
-            said.append(f"{name}; {_nearest(own, there.values(), only)}")
-    return said
-
-
-def _nearest(own: dict[str, Any], others: Iterable[dict[str, Any]], only: str) -> str:
-    objective, target = own["cell"]["objective"]["name"], own["cell"]["target"]["name"]
-    kin = [
-        other
-        for other in others
-        if other["cell"]["objective"]["name"] == objective and other["cell"]["target"]["name"] == target
-    ]
-    if not kin:
-        return f"the other folder has no {inert(objective)} on {inert(target)}"
-
-    def change(other: dict[str, Any]) -> list[str]:
-        pair = (own, other) if only == BEFORE else (other, own)
-        return differing(pair[0]["cell"], pair[1]["cell"])
-
-    near = min(kin, key=lambda other: (other["label"] != own["label"], len(change(other)), other["cell_id"]))
-    fields = change(near)
-    return f"nearest is {inert(near['label'])}: {'; '.join(fields) or 'equal fields, so other data or weights'}"
-
-
-def _target(definition: Mapping[str, Any]) -> str:
-    return str(definition.get("target_label", definition["cell"]["target"]["name"]))
-
-
-def _codes(before: Iterable[Stored], after: Iterable[Stored]) -> list[str]:
-    """How many of the shared cells another version of their code computed."""
-    codes: list[dict[str, set[str]]] = [{}, {}]
-    for side, found in zip((before, after), codes, strict=True):
-        for result in side:
-            definition = result.payload["definition"]
-            found.setdefault(definition["cell_id"], set()).add(str(definition["execution"].get("code")))
-    shared = codes[0].keys() & codes[1].keys()
-    changed = sum(codes[0][cell] != codes[1][cell] for cell in shared)
-    return [f"code: {changed} of {len(shared)} shared cells were computed by other sources"] if changed else []
+def _shared(results: pd.DataFrame) -> set[str]:
+    """The cells that both folders know, be it only as planned."""
+    known = [set(results.cell_id[results.folder == name].map(_own)) for name in (BEFORE, AFTER)]
+    return known[0] & known[1]
 
 
 def _incomplete(results: pd.DataFrame, folder: Path) -> str:

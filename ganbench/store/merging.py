@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from ganbench.store.container import Stored, StoreError, open_result, write_whole
 from ganbench.store.kept import keep_costs, keep_widths, read_costs, read_widths
 from ganbench.store.records import RUNS, read_record, record_files
-from ganbench.store.replicas import read_arrays, result_files
+from ganbench.store.replicas import BUNDLE, read_arrays, result_files
 
 CLOCK = ("seconds", "reached_s")
 """What the clock said, as a column and as a metric: it differs between two runs of one replica, all else does not."""
@@ -49,8 +49,9 @@ def merge(sources: Iterable[Path | str], destination: Path | str) -> Merged:
 
     It is a suite's folder where every source is one of the same suite, else a parent of one for each. Of one replica
     stored twice the finished one is taken, then the earlier; both must say the same but for what the clock said.
-    Tables, reports, pictures and checkpoints are not copied. Raises StoreError, with nothing written, for a source
-    that is empty or damaged, for two that disagree, and for a destination that holds anything else.
+    Tables, reports, pictures, checkpoints and bundles are not copied.
+    Raises StoreError, with nothing written, for a source that is empty or damaged, for two that disagree, and for a
+    destination that holds anything else.
     """
     folders, destination = [Path(source) for source in sources], Path(destination)
     _check_places(folders, destination)
@@ -115,6 +116,8 @@ def _unite(sources: list[Path]) -> _Union:
                 result = _agreed(united.results[place], result)
             united.results[place] = result
         _add_runs(united, source, flat)
+        bundles = [*source.glob(BUNDLE), *source.glob(f"*/{BUNDLE}")]
+        united.notes += [f"left out: {bundle}: final values alone, which no run goes on from" for bundle in bundles]
     return united
 
 

@@ -14,7 +14,8 @@ from ganbench.report.changes import changes_to_markdown
 from ganbench.report.comparing import Change, Changes, compare_folders
 from ganbench.report.several import differing, flattened
 from ganbench.statistics import interquartile_mean
-from ganbench.store import StoreError
+from ganbench.store import StoreError, write_record
+from ganbench.store.records import Planned, record
 
 SEEDS = range(8)
 
@@ -199,6 +200,17 @@ def test_a_cell_without_values_on_one_side_is_named(old: Study, new: Study):
     new.add("em", 0, {"high_quality": 0.5})
     (said,) = found(old, new).unmatched
     assert said == "ring8, em: no replica has a w1 that can be compared, after"
+
+
+def test_a_cell_that_one_side_planned_and_never_stored_is_named_once(old: Study, new: Study):
+    fill(old, "em", [0.1])
+    fill(old, "minimax", [0.1])
+    fill(new, "em", [0.1])
+    replicas = [Planned("ab" * 8, "minimax", "ring8", "minimax", "minimax", False, 0)]
+    write_record(new.folder, record("tiny", "w1", None, "", {}, None, replicas))
+    changes = found(old, new)
+    assert changes.unmatched == ("ring8, minimax: no replica has a w1 that can be compared, after",)
+    assert changes.incomplete == (f"INCOMPLETE: {new.folder}: 1 missing.",)
 
 
 def test_values_of_two_instruments_are_not_compared(old: Study, new: Study):
