@@ -40,7 +40,6 @@ def dirac_gan(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Figure]:
         radii |= {
             "type": "log",
             "exponentformat": "power",
-            "matches": "y",
             "anchor": axis_of_trace("x", column),
             "nticks": 8,
         }
