@@ -126,8 +126,8 @@ def test_a_run_of_findings_completes_with_every_comparison_stored(first):
 def test_a_run_of_findings_prints_its_laws_and_writes_their_page(first):
     folder, said = first
     assert "small · generator-gradients · 36 of 36 comparisons hold" in said.stdout
-    assert f"figures: {folder / 'results' / 'small' / 'theory.html'}" in said.stdout.replace("\n", "")
-    assert 'id="generator-gradients"' in (folder / "results" / "small" / "theory.html").read_text()
+    assert f"report: {folder / 'results' / 'small' / 'report.html'}" in said.stdout.replace("\n", "")
+    assert 'id="generator-gradients"' in (folder / "results" / "small" / "report.html").read_text()
 
 
 def test_a_second_run_of_findings_measures_nothing(first):
@@ -140,7 +140,9 @@ def test_a_second_run_of_findings_measures_nothing(first):
 
 def test_report_prints_the_laws_again(first):
     folder, _ = first
-    said = CliRunner().invoke(main, ["report", str(folder / "results" / "small")], catch_exceptions=False)
+    said = CliRunner().invoke(
+        main, ["report", str(folder / "results" / "small"), "--format", "text"], catch_exceptions=False
+    )
     assert "small · generator-gradients · 36 of 36 comparisons hold" in said.stdout
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,26 +17,37 @@ if TYPE_CHECKING:
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
-FORMATS = ("text", "markdown", "csv", "latex", "parquet")
+FORMATS = ("html", "text", "markdown", "csv", "latex", "parquet")
 
 
 @click.command()
 @click.argument("folders", metavar="DIR...", type=FOLDER, nargs=-1, required=True)
 @click.option("--label", "labels", multiple=True, metavar="TEXT", help="Of each DIR, in their order; repeat.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="html", show_default=True)
 @click.option("--rank-by", metavar="METRIC", help="Rank by this metric; by default the suite's.")
+@click.option("--against", metavar="LABEL", help="Compare with this objective; by default non-saturating.")
+@click.option("--figures", type=OUTPUT, metavar="FOLDER", help="Write the figures there too, as SVG and PDF.")
 @click.option("-o", "--output", type=OUTPUT, callback=writable, metavar="FILE", help="Write there.")
 def report(
-    folders: tuple[Path, ...], labels: tuple[str, ...], form: str, rank_by: str | None, output: Path | None
+    folders: tuple[Path, ...],
+    labels: tuple[str, ...],
+    form: str,
+    rank_by: str | None,
+    against: str | None,
+    figures: Path | None,
+    output: Path | None,
 ) -> None:
-    """Print the ranked tables of the results in DIR, one suite's folder or the parent of several.
+    """Print the ranked tables of the results in DIR and write the whole report as one HTML file.
 
     \b
     ganbench report results/toy2d
-    ganbench report old/toy2d new/toy2d --label old --label new
+    ganbench report old/toy2d new/toy2d --label old --label new -o both.html
     ganbench report results/toy2d --format parquet -o ranked.parquet
+    ganbench report results/toy2d --figures figures
 
-    With several DIR the label of its folder stands beside each objective, and all are ranked together.
+    A DIR is one suite's folder or the parent of several. The page is DIR/report.html, or with several DIR
+    ./report.html, unless -o names another. With several DIR the label of its folder stands beside each objective, and
+    all are ranked together. The other formats have the ranked tables alone.
     """
     from ganbench.report.several import folder_labels, gathered
     from ganbench.store import load_results
@@ -48,7 +59,22 @@ def report(
     for name, folder in zip(names, folders, strict=True):
         tables[name] = load_results(folder)
         say_unreadable(folder)
-    emit(_rendered(gathered(tables) if names != [""] else tables[""], form, rank_by), output)
+    results = gathered(tables) if names != [""] else tables[""]
+    options: Any = {"rank_by": rank_by, **({"against": against} if against else {})}
+    if figures is not None:
+        from ganbench.report.page.write import page_figures
+        from ganbench.report.paper import write_figures
+
+        drawn = write_figures(page_figures(results, folders, **options), figures)
+        click.echo(f"figures: {figures} ({len(drawn)} files)", err=True)
+    if form != "html":
+        emit(_rendered(results, form, rank_by), output)
+        return
+    from ganbench.report.page.write import NAME, write_page
+
+    click.echo(_rendered(results, "text", rank_by), nl=False)
+    out = output or (folders[0] if len(folders) == 1 else Path()) / NAME
+    click.echo(f"\nreport: {write_page(results, folders, out, **options)}")
 
 
 def on_terminal() -> bool:

@@ -88,11 +88,9 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None, against:
     print_tables(beside.ranked_with(own) if beside else own, Console(), rank_by)
     if beside:
         _say_reference(beside, done)
-    markdown, csv, *more = write_report(done.folder, rank_by)
-    pictures = [path for path in more if path.suffix == ".png"]
-    figures = "".join(f"; figures: {path}" for path in more if path.suffix == ".html")
+    markdown, csv, page, *pictures = write_report(done.folder, rank_by)
     drawn = f"; pictures: {pictures[0].parent} ({len(pictures)} files)" if pictures else ""
-    close(done, f"tables: {markdown}, {csv}{figures}{drawn}")
+    close(done, f"report: {page}; tables: {markdown}, {csv}{drawn}")
 
 
 def _reference(suite: Suite, results: Path, device: str, against: str) -> Reference:

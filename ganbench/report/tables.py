@@ -90,18 +90,16 @@ def to_parquet(results: pd.DataFrame, rank_by: str | None = None) -> bytes:
 
 
 def write_report(folder: Path | str, rank_by: str | None = None) -> tuple[Path, ...]:
-    """The paths of tables.md and tables.csv, of theory.html for findings and of pictures, written into a folder.
-
-    Raises StoreError.
-    """
-    from ganbench.report.theory_page import write_theory  # its page shows these tables, too
+    """The paths of tables.md, tables.csv, report.html and pictures, written into a folder. Raises StoreError."""
+    from ganbench.report.page.write import NAME, write_page  # the page shows these tables, too
 
     folder = Path(folder)
     results = load_results(folder)
     markdown, csv = folder / "tables.md", folder / "tables.csv"
     write_whole(markdown, to_markdown(results, rank_by).encode())
     write_whole(csv, to_csv(results, rank_by).encode())
-    return markdown, csv, *write_theory(folder, results), *write_pictures(folder, results, rank_by)
+    pictures = write_pictures(folder, results, rank_by)
+    return markdown, csv, write_page(results, [folder], folder / NAME, rank_by=rank_by), *pictures
 
 
 def _terminal_table(results: pd.DataFrame, rows: pd.DataFrame, width: int) -> Table:

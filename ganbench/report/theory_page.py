@@ -1,4 +1,4 @@
-"""The findings of a folder on one page that opens without a network."""
+"""What findings add to the page: their laws and their figures."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-import ganbench
-from ganbench.report.finals import is_finding
-from ganbench.report.page.content import Part, Section, content
-from ganbench.report.page.render import render
+from ganbench.report.page.content import Part, Section
 from ganbench.report.theory_figures import figures
 from ganbench.report.theory_table import law_tables, laws_text
-from ganbench.store.container import write_whole
-from ganbench.store.replicas import result_files
 
 
 def sections(results: pd.DataFrame, files: dict[str, Path]) -> list[Section]:
@@ -29,22 +24,6 @@ def sections(results: pd.DataFrame, files: dict[str, Path]) -> list[Section]:
     return [Section("theory", "Findings", words, [Part(blocks=[laws]), Part(figures=figures(results, files))])]
 
 
-def write_theory(folder: Path, results: pd.DataFrame) -> list[Path]:
-    """The path of theory.html, written into a folder of results; none where it has no finding. Raises StoreError."""
-    if not is_finding(results).any():
-        return []
-    places = [folder, *(child for child in folder.glob("*") if child.is_dir())]
-    files = {file.stem: file for place in places for file in result_files(place)}
-    alarms = [f"{table.title}: {table.alarm}" for table in law_tables(results) if table.alarm]
-    page = content(
-        results.iloc[:0],
-        files,
-        title=folder.name,
-        source=folder.name,
-        version=ganbench.__version__,
-        alarms=alarms,
-        findings=sections(results, files),
-    )
-    path = folder / "theory.html"
-    write_whole(path, render(page).encode())
-    return [path]
+def alarms(results: pd.DataFrame) -> list[str]:
+    """A sentence for each finding that is not whole."""
+    return [f"{table.title}: {table.alarm}" for table in law_tables(results) if table.alarm]

@@ -77,7 +77,7 @@ def test_a_sample_does_not_depend_on_which_others_are_drawn(training: Training):
     z, noise = torch.randn(2, 32, 2), torch.zeros(2, 32, 2)
     reference = latents([3, 4], "statistics.z", 0, REFERENCE_LATENTS, 2, "cpu")
     others = torch.cat([z[:, :1], 3 * z[:, 1:]], dim=1)
-    first, second = (draw(training.state, training.swept, latent, noise, reference) for latent in (z, others))
+    first, second = (draw(training.state["G"], training.swept, latent, noise, reference) for latent in (z, others))
     assert torch.equal(first[:, 0], second[:, 0])
 
 

@@ -142,7 +142,9 @@ def test_a_folder_of_another_suite_is_not_compared(tmp_path: Path):
 
 
 def test_two_folders_are_reported_under_the_labels_that_are_given(tmp_path: Path):
-    found = ganbench("report", good(tmp_path / "a"), good(tmp_path / "b"), "--label", "old", "--label", "new")
+    folders, out = (good(tmp_path / "a"), good(tmp_path / "b")), tmp_path / "both.html"
+    found = ganbench("report", *folders, "--label", "old", "--label", "new", "-o", out)
+    assert "em · old" in out.read_text(encoding="utf-8")
     assert "em · old" in found.stdout
     assert "minimax · new" in found.stdout
 

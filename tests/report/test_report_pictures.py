@@ -178,8 +178,8 @@ def test_a_parent_of_several_suites_has_the_pictures_beside_each_suite_s_replica
 
 def test_the_report_names_tables_and_then_pictures(study: Study):
     add(study, "em", 0, 0.1)
-    markdown, csv, *pictures = write_report(study.folder)
-    assert (markdown.name, csv.name) == ("tables.md", "tables.csv")
+    markdown, csv, page, *pictures = write_report(study.folder)
+    assert (markdown.name, csv.name, page.name) == ("tables.md", "tables.csv", "report.html")
     assert len(pictures) == 3
     assert all(path.is_file() for path in pictures)
 

@@ -244,7 +244,7 @@ def test_negative_numbers_of_the_csv_stay_numbers(study: Study):
 
 def test_the_report_writes_both_files_and_leaves_the_results_readable(study: Study):
     three_objectives(study)
-    markdown, table = write_report(study.folder)
+    markdown, table, _ = write_report(study.folder)
     assert markdown.read_text(encoding="utf-8").startswith("## tiny · ring8")
     assert table.read_text(encoding="utf-8").startswith("suite,target,rank,label")
     assert len(load_results(study.folder)) == 48

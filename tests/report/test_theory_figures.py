@@ -188,23 +188,24 @@ def test_a_number_that_is_none_is_a_gap(study):
 
 def test_a_report_of_findings_has_a_page_with_every_figure(study):
     add(study, "dirac-gan", DIRAC)
-    page = next(path for path in write_report(study.folder) if path.name == "theory.html").read_text(encoding="utf-8")
+    page = next(path for path in write_report(study.folder) if path.name == "report.html").read_text(encoding="utf-8")
     assert all(f'<div id="{name}"' in page for name in drawn(study))
 
 
-def test_a_report_without_findings_has_no_page_of_theory(study):
+def test_a_report_without_findings_has_no_section_of_theory(study):
     study.add("em", 0, {"w1": 0.2})
-    assert [path.name for path in write_report(study.folder)] == ["tables.md", "tables.csv"]
+    (page,) = (path for path in write_report(study.folder) if path.name == "report.html")
+    assert 'id="theory"' not in page.read_text(encoding="utf-8")
 
 
 def test_an_objective_cannot_add_an_element_to_the_page(study):
     add(study, "dirac-gan", DIRAC, ("<img src=x>",))
-    (page,) = (path for path in write_report(study.folder) if path.name == "theory.html")
+    (page,) = (path for path in write_report(study.folder) if path.name == "report.html")
     assert "<img src=x>" not in page.read_text(encoding="utf-8")
 
 
 def test_a_law_that_fails_is_an_alarm_on_the_page(study):
     metric = "law | minimax | about"
     study.add("dirac-gan", 0, {metric: 1.0}, beside={metric: {"instrument": "= source", "flag": "fails"}})
-    (page,) = (path for path in write_report(study.folder) if path.name == "theory.html")
+    (page,) = (path for path in write_report(study.folder) if path.name == "report.html")
     assert 'role="alert">tiny · dirac-gan · 0 of 1 comparisons hold: a law fails' in page.read_text(encoding="utf-8")

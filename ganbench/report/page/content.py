@@ -15,6 +15,7 @@ from ganbench.report.across import normalised_scores, ranks_sentence
 from ganbench.report.board import Board, board
 from ganbench.report.clouds import clouds, failures
 from ganbench.report.figures import Figure, Look
+from ganbench.report.finals import is_finding
 from ganbench.report.ranking import latest, rank, selectable
 from ganbench.report.tables import sentences, to_text
 from ganbench.report.verdicts import AGAINST, verdict_sentence, verdicts
@@ -90,6 +91,7 @@ def content(
     `reproduce` are the parts of the last section, `findings` sections of a theory suite, `pictures` grids of images.
     """
     sections: list[Section] = []
+    results = results[~is_finding(results)]
     if len(results):
         studies = _studies(results, rank_by, against)
         by = figures.looks(dict.fromkeys(label for s in studies for label in s.ranked[~s.ranked.baseline].label))

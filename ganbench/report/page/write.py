@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ganbench.report import theory_page
 from ganbench.report.figures import Figure
 from ganbench.report.page.content import Part, content
 from ganbench.report.page.render import render
@@ -51,7 +52,8 @@ def write_page(
         against=against,
         pictures=_fewest(pictures),
         reproduce=reproduce(results, records),
-        alarms=[f"A record of a run cannot be read: {error}" for error in wrong],
+        alarms=[*(f"A record of a run cannot be read: {error}" for error in wrong), *theory_page.alarms(results)],
+        findings=theory_page.sections(results, files),
     )
     write_whole(out, render(made).encode("utf-8"))
     return out
@@ -65,7 +67,8 @@ def page_figures(
 ) -> list[Figure]:
     """Every figure of the page, for papers."""
     said = content(results, _files(folders), title="", source="", version="", rank_by=rank_by, against=against)
-    return [figure for section in said["sections"] for part in section.parts for figure in part.figures]
+    sections = [*said["sections"], *theory_page.sections(results, _files(folders))]
+    return [figure for section in sections for part in section.parts for figure in part.figures]
 
 
 def _files(folders: Sequence[Path]) -> dict[str, Path]:
