@@ -71,6 +71,18 @@ def test_an_installed_package_finds_its_suites_without_a_checkout(built, tmp_pat
     assert (suites, loaded) == (sorted(file.stem for file in (ROOT / "suites").glob("*.toml")), "toy2d")
 
 
+def test_an_installed_package_finds_its_reference_results_without_a_checkout(built, tmp_path):
+    with zipfile.ZipFile(next(built.glob("*.whl"))) as archive:
+        archive.extractall(tmp_path)
+    code = (
+        "from ganbench import store; print(store.reference('toy2d'), len(store.open_results(store.reference('toy2d'))))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    folder, replicas = found.stdout.split()
+    assert Path(folder).is_relative_to(tmp_path)
+    assert int(replicas) == 176
+
+
 def test_a_source_archive_holds_what_builds_it(built):
     with tarfile.open(next(built.glob("*.tar.gz"))) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}

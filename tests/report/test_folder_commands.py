@@ -54,8 +54,8 @@ BAD = {"empty": (empty, "no stored replica here"), "truncated": (truncated, "tru
 BAD |= {"corrupt": (corrupt, "corrupt"), "newer": (newer, "upgrade ganbench")}
 
 COMMANDS: dict[str, Callable[[Path, Path, Path], Result]] = {
-    "report": lambda bad, good, out: ganbench("report", bad),
-    "report of two": lambda bad, good, out: ganbench("report", good, bad),
+    "report": lambda bad, good, out: ganbench("report", "--format", "text", bad),
+    "report of two": lambda bad, good, out: ganbench("report", "--format", "text", good, bad),
     "compare before": lambda bad, good, out: ganbench("compare", bad, good),
     "compare after": lambda bad, good, out: ganbench("compare", good, bad),
     "merge": lambda bad, good, out: ganbench("merge", good, bad, "-o", out),
@@ -109,6 +109,7 @@ def test_scarce_results_are_reported_compared_and_merged_and_say_what_is_not_kno
 ):
     fill(Study(tmp_path / "a"))
     merged = ganbench("merge", tmp_path / "a", "-o", tmp_path / "c")
+    # the default, which writes the page as well
     report, compare = ganbench("report", tmp_path / "c"), ganbench("compare", tmp_path / "a", tmp_path / "c")
     assert (merged.exit_code, report.exit_code, compare.exit_code) == (0, 0, 0)
     assert reported in report.stdout
@@ -178,7 +179,7 @@ def test_a_corrupt_record_is_a_warning_beside_the_report(tmp_path: Path):
     folder = good(tmp_path / "good")
     bad = write_record(folder, made())
     bad.write_bytes(b"{}")
-    found = ganbench("report", folder)
+    found = ganbench("report", "--format", "text", folder)
     assert found.exit_code == 0
     assert "warning: what a run planned is not known" in found.stderr
     assert bad.name in found.stderr
