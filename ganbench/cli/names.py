@@ -88,7 +88,7 @@ def _show(registry: Registry, name: str) -> None:
             click.echo(f"  {field:<{widths[0]}}  {kind:<{widths[1]}}  {limits}".rstrip())
     if registry is catalogue.OBJECTIVES:
         click.echo(
-            f"\n  Its optimiser's fields can be set beside them: -o '{name}[lr_d=1e-3]'; see `ganbench info adam`."
+            f"\n  Its optimiser's fields can be set beside them: -o '{name}[lr_g=1e-3]'; see `ganbench info adam`."
         )
 
 

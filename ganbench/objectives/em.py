@@ -78,7 +78,7 @@ class EM(Minimax):
         return -mean(b.r, F.logsigmoid(D(G(b.z))))
 
     def log_prior(self, v: Tensor) -> Tensor | float:
-        """Log weight of each data point (B,), up to a constant."""
+        """Log weight of each data point, or of each pack of them (B,), up to a constant."""
         match self.prior:
             case "none":
                 return 0.0
@@ -86,4 +86,6 @@ class EM(Minimax):
                 return OUTSIDE_THE_BOX * (v.flatten(1).abs() > self.prior_scale).any(1)
             case "gaussian":
                 return -v.flatten(1).square().sum(1) / (2 * self.prior_scale**2)
-        return self.target.log_density(v)
+        # of a pack, the sum over its samples, as for a Gaussian
+        each = v.reshape(self.packing * v.shape[0], -1, *v.shape[2:])
+        return self.target.log_density(each).reshape(v.shape[0], self.packing).sum(1)

@@ -37,6 +37,11 @@ class Unrolled(Minimax):
     formula = "D: max V(G, D);  G: min V(G, D_k),  D_0 = D,  D_{i+1} = D_i + lr_unroll grad_D V(G, D_i),  k = unroll"
     year = 2017
 
+    @property
+    def inner_steps(self) -> int:  # type: ignore[override]  # a class attribute where it is constant
+        """Gradient steps of D inside one of G."""
+        return self.unroll
+
     def ahead(self, G: Network, D: Player, b: Batch) -> Player:
         """D after its steps, as a function of both players' parameters."""
         for _ in range(self.unroll):

@@ -65,13 +65,15 @@ class Cost:
 def iteration_cost(objective: Any, batch: int, gradients_per_step: int = 1) -> Cost:
     """What one pass through an objective's schedule spends; a joint step is two gradient steps on one batch.
 
-    An optimiser that extrapolates takes two gradients of each player in a step, on one batch.
+    An optimiser that extrapolates takes two gradients of each player in a step, on one batch; a generator's step may
+    hold gradient steps of the discriminator.
     """
     steps = objective.schedule()
+    taken = sum(len(step) + objective.inner_steps * ("G" in step) for step in steps)
     sees_real = [step != "G" or objective.g_step_uses_real for step in steps]
     return Cost(
         generator_steps=sum("G" in step for step in steps),
-        gradient_steps=gradients_per_step * sum(len(step) for step in steps),
+        gradient_steps=gradients_per_step * taken,
         real_samples=batch * sum(sees_real),
     )
 

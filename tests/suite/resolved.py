@@ -44,6 +44,7 @@ def error_of(*objectives: str, more: str = "", **overrides: Any) -> str:
 class Scheduled:
     steps: tuple[str, ...]
     g_step_uses_real: ClassVar[bool] = False
+    inner_steps: ClassVar[int] = 0
 
     def schedule(self) -> tuple[str, ...]:
         return self.steps

@@ -10,6 +10,7 @@ from resolved import TEXT, Scheduled, cell, cells, error_of
 from shipped import shipped
 
 from ganbench import catalogue
+from ganbench.objectives.unrolled import Unrolled
 from ganbench.suite import (
     Budget,
     Cell,
@@ -43,6 +44,10 @@ def test_an_iteration_costs_what_its_steps_cost(steps: tuple[str, ...], cost: Co
 def test_an_optimiser_that_takes_two_gradients_in_a_step_is_charged_gradient_steps_alone_for_the_second() -> None:
     cost = Cost(generator_steps=1, gradient_steps=4, real_samples=10)
     assert iteration_cost(Scheduled(("D", "G")), batch=10, gradients_per_step=2) == cost
+
+
+def test_gradient_steps_inside_a_generator_step_are_charged() -> None:
+    assert iteration_cost(Unrolled(unroll=3, d_steps=2), batch=10).gradient_steps == 2 + 1 + 3
 
 
 def test_a_generator_step_that_sees_real_samples_is_charged_for_them() -> None:

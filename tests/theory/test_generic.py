@@ -18,6 +18,7 @@ COMPOSED = (
     "cramer[packing=3] + r1",
     "em[packing=2,m_steps=2]",
     "em[prior=target]",
+    "em[packing=2,prior=target]",
     "energy[packing=2]",
 )
 """Regularisers, orders and packs in company, where they could be lost."""
