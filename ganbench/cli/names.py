@@ -15,6 +15,7 @@ from ganbench.registry import Registry, UnknownName, did_you_mean, shown
 
 REGISTRIES = {
     "objectives": catalogue.OBJECTIVES,
+    "regularisers": catalogue.REGULARISERS,
     "targets": catalogue.TARGETS,
     "metrics": catalogue.METRICS,
     "diagnostics": catalogue.DIAGNOSTICS,
