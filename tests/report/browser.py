@@ -108,8 +108,9 @@ def browser() -> Iterator[Page]:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
 
         def pipes() -> None:
-            os.dup2(to_read, 3)
-            os.dup2(to_write, 4)
+            for given, place in ((to_read, 3), (to_write, 4)):
+                os.dup2(given, place)
+                os.set_inheritable(place, True)  # of a pipe that lay there already, dup2 changes nothing
 
         command = [CHROMIUM, *FLAGS, f"--user-data-dir={profile}"]
         process = subprocess.Popen(command, preexec_fn=pipes, close_fds=False, stderr=subprocess.DEVNULL)
