@@ -27,6 +27,7 @@ from ganbench.theory import (
     nash,
     penalties,
     sample_gradients,
+    stated,
     stepping,
     vanishing,
 )
@@ -37,6 +38,7 @@ THEMES: tuple[ModuleType, ...] = (
     generic,
     stepping,
     extremes,
+    stated,
     penalties,
     discriminator,
     gradients,
