@@ -52,7 +52,7 @@ def accepted(objective: Any) -> float:
 
 def least_squares(real: np.ndarray, fake: np.ndarray, a: float, b: float) -> float:
     """Half the squares of real scores from b and of generated ones from a."""
-    return (W @ (real - b) ** 2 + R @ (fake - a) ** 2) / 2
+    return float(W @ (real - b) ** 2 + R @ (fake - a) ** 2) / 2
 
 
 def paired(sign: int) -> float:
