@@ -101,7 +101,8 @@ def _boxes(axes: Any, traces: Sequence[Trace]) -> None:
         medianprops={"color": "black"},
     )
     for i, trace in enumerate(traces, start=1):
-        places = i + np.linspace(-0.2, 0.2, len(trace["x"])) if len(trace["x"]) > 1 else [i]
+        count = len(trace["x"])
+        places = i + np.linspace(-0.2, 0.2, count) if count > 1 else [i] * count
         marker = MARKERS.get(trace["marker"]["symbol"], "o")
         axes.scatter(trace["x"], places, s=12, color=_colour(trace["marker"]["color"]), marker=marker, zorder=3)
 

@@ -48,6 +48,12 @@ def test_equal_results_give_equal_files(study: Study, tmp_path: Path):
     assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second]
 
 
+def test_an_objective_that_only_failed_has_an_empty_row_of_seeds(study: Study, tmp_path: Path):
+    study.add("cramer", 0, status="failed")
+    (path,) = [p for p in write_figures(figures(study.folder), tmp_path) if p.name == "seeds-t0.svg"]
+    assert ">cramer<" in path.read_text(encoding="utf-8")
+
+
 def test_the_best_objective_is_the_uppermost_row_of_the_matrix(study: Study, tmp_path: Path):
     (path,) = [p for p in write_figures(figures(study.folder), tmp_path) if p.name == "pairs-t0.svg"]
     # the names of the rows end at their ticks, those of the columns are turned
