@@ -32,8 +32,9 @@ FINDINGS = ("findings are not compared: they measure laws, and `ganbench report`
 class Change:
     """One cell before and after; `word` is that of after against before.
 
-    `before` and `after` are interquartile means over seeds, with a diverged replica at the worst completed one of
-    either folder on the target; `low` and `high` are the ends of the 95% interval of `difference`.
+    `before` and `after` are interquartile means over seeds, with a diverged replica, or a value that is no number, at
+    the worst completed one of either folder on the target; `low` and `high` are the ends of the 95% interval of
+    `difference`.
     """
 
     suite: str
@@ -127,6 +128,7 @@ def _changed(suite: str, target: str, group: pd.DataFrame, metric: str) -> tuple
     finite = [cost for of_cell in costs.values() for cost in of_cell.values() if math.isfinite(cost)]
     penalty = max(finite, default=math.inf)
     cells = group[group.folder == AFTER].drop_duplicates("cell_id")
+    counted = group[group.status == "diverged"].drop_duplicates("replica_id").cell_id.value_counts()
     found: dict[bool, list[tuple[Any, Comparison]]] = {False: [], True: []}
     unvalued = []
     for cell in cells.sort_values(["label", "cell_id"]).itertuples():
@@ -147,7 +149,8 @@ def _changed(suite: str, target: str, group: pd.DataFrame, metric: str) -> tuple
             own = _own(str(cell.cell_id))
             sides = costs[f"{own}@{BEFORE}"], costs[f"{own}@{AFTER}"]
             about = (suite, target, _plain(str(cell.label)), own, metric)
-            changes.append(_change(about, *sides, sign, penalty, compared))
+            diverged = int(counted.get(f"{own}@{BEFORE}", 0)), int(counted.get(f"{own}@{AFTER}", 0))
+            changes.append(_change(about, *sides, sign, penalty, diverged, compared))
     return changes, unvalued
 
 
@@ -165,6 +168,7 @@ def _change(
     after: Mapping[int, float],
     sign: int,
     penalty: float,
+    diverged: tuple[int, int],
     compared: Comparison,
 ) -> Change:
     # sorted, since resampling draws by position
@@ -172,7 +176,6 @@ def _change(
     low, high = _interval(one, other, streams.generator(0, f"difference/{about[1]}/{about[3]}"))
     means = [float(interquartile_mean(values)) for values in (one, other)]
     ends = sorted((sign * low, sign * high))
-    diverged = tuple(sum(math.isinf(cost) for cost in side.values()) for side in (before, after))
     same = sum(before[seed] == after[seed] for seed in before.keys() & after.keys())
     return Change(
         *about,
@@ -181,7 +184,7 @@ def _change(
         difference=sign * (means[1] - means[0]) if all(map(math.isfinite, means)) else math.nan,
         low=ends[0],
         high=ends[1],
-        diverged=(diverged[0], diverged[1]),
+        diverged=diverged,
         paired=sign * compared.paired,
         same=same,
         comparison=compared,

@@ -65,14 +65,17 @@ COLUMNS = (
 
 
 def seed_costs(results: pd.DataFrame, rank_by: str) -> SeedCosts:
-    """The final costs of one target's replicas; one without a trusted value, but for a diverged one, has none."""
+    """The final costs of one target's replicas; infinite for a diverged one and for a value that is no number.
+
+    A failed replica has none, nor one whose value is flagged or was measured by another instrument.
+    """
     final = final_values(results)
     final = final[final.metric == ranking_metric(final, rank_by)]
     sign = -1 if (final.direction == "higher").any() else 1
-    trusted = final[(final.status == "completed") & (final.flag == "") & final.value.notna()]
+    trusted = final[(final.status == "completed") & (final.flag == "")]
     found: SeedCosts = {str(cell): {} for cell in results.cell_id.unique()}
     for cell, seed, value in zip(trusted.cell_id, trusted.seed, trusted.value, strict=True):
-        found[cell][int(seed)] = sign * value
+        found[cell][int(seed)] = math.inf if math.isnan(value) else sign * value
     diverged = results[results.status == "diverged"].drop_duplicates("replica_id")
     for cell, seed in zip(diverged.cell_id, diverged.seed, strict=True):
         found[cell][int(seed)] = math.inf
@@ -116,32 +119,44 @@ def _letter(i: int) -> str:
     return chr(ord("a") + i) if i < 26 else f"({i + 1})"
 
 
-def verdict_sentence(ranked: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """What one target's replicas say about which objective to use, in words; from its rows of `rank` and its pairs."""
-    own = ranked[~ranked.baseline & ranked["rank"].notna() & np.isfinite(ranked.value.astype(float))].sort_values(
-        "rank"
-    )
-    target = ranked.target.iloc[0]
+def verdict_sentence(ranked: pd.DataFrame, pairs: pd.DataFrame, where: str | None = None) -> str:
+    """What one target's replicas say about which objective to use, in words; from its rows of `rank` and its pairs.
+
+    `where` names the target where its own name does not tell it from others.
+    """
+    own = ranked[~ranked.baseline & ranked["rank"].notna() & np.isfinite(ranked.value.astype(float))]
+    own, target = own.sort_values("rank"), where or ranked.target.iloc[0]
     if own.empty:
         return f"{target}: no objective has a value that can be ranked."
     best = own.iloc[0]
     seeds = int(best.completed + best.diverged)
     began = f"{target}: {best.label} is first by {best.rank_by} ({best.value:.3g}, floor {best.floor:.3g})"
-    if len(own) == 1:
+    mine = pairs[(pairs.label == best.label) | (pairs.other == best.label)]
+    if mine.empty:
         return f"{began}; it was compared with no other objective."
     if seeds < FEWEST_FOR_INFERENCE:
         return f"{began}, which {seeds} seed{'' if seeds == 1 else 's'} cannot show; {FEWEST_FOR_INFERENCE} are needed."
-    mine = pairs[(pairs.label == best.label) | (pairs.other == best.label)]
     wins = [_from(row, best.label) for row in mine.itertuples()]
     beaten = [label for label, word, _ in wins if word in ("better", "much better")]
-    level = [(label, needed) for label, word, needed in wins if word not in ("better", "much better")]
-    if not level:
+    if len(beaten) == (~ranked.baseline).sum() - 1:
         return f"{began}, and better than every other objective ({seeds} seeds)."
-    told = f"{began}. {seeds} seeds do not tell it from {_listed([label for label, _ in level])}"
-    finite = [needed for _, needed in level if math.isfinite(needed)]
-    if finite and max(finite) > seeds:
-        told += f"; about {max(finite):.0f} seeds of each would"
-    return f"{told}. It is better than {_listed(beaten)}." if beaten else f"{told}."
+    told = [f"{began}."]
+    open_ones = [(label, needed) for label, word, needed in wins if word not in (*DECIDED, "equivalent")]
+    if open_ones:
+        finite = [needed for _, needed in open_ones if math.isfinite(needed)]
+        more = f"; about {max(finite):.0f} seeds of each would" if finite and max(finite) > seeds else ""
+        told.append(f"{seeds} seeds do not tell it from {_listed([label for label, _ in open_ones])}{more}.")
+    alike = [label for label, word, _ in wins if word == "equivalent"]
+    # means and ranks can disagree: one bad seed moves the one far and the other by one place
+    lost = [label for label, word, _ in wins if word in ("worse", "much worse")]
+    for what, labels in (
+        ("It is equivalent to", alike),
+        ("It is better than", beaten),
+        ("By the probability of improvement it is worse than", lost),
+    ):
+        if labels:
+            told.append(f"{what} {_listed(labels)}.")
+    return " ".join(told)
 
 
 def _from(row: Any, label: str) -> tuple[str, str, float]:

@@ -120,6 +120,27 @@ def test_few_seeds_are_no_verdict(study: Study, n: int, told: str):
     assert told in said(study)
 
 
+def test_the_sentence_says_which_are_equivalent(study: Study):
+    add(study, "em", [0.1] * 8)
+    add(study, "minimax", [0.1] * 8)
+    assert said(study).endswith("It is equivalent to minimax.")
+
+
+def test_an_objective_that_only_failed_is_not_said_to_be_beaten(study: Study):
+    add(study, "em", spread(0.1))
+    add(study, "minimax", spread(0.9))
+    add(study, "cramer", ["failed"] * 8)
+    assert said(study).endswith("It is better than minimax.")
+
+
+def test_a_value_that_is_no_number_loses_to_every_completed_one(study: Study):
+    add(study, "em", spread(0.5))
+    add(study, "minimax", [0.1, *[math.nan] * 7])
+    row = found(study).iloc[0]
+    assert (row.other_n, row.probability) == (8, 7 / 8)
+    assert said(study).endswith("and better than every other objective (8 seeds).")
+
+
 def test_one_objective_alone_is_told_so(study: Study):
     add(study, "em", spread(0.1))
     assert "compared with no other objective" in said(study)

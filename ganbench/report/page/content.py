@@ -152,7 +152,7 @@ def _subtitle(results: pd.DataFrame) -> str:
 
 
 def _verdicts(studies: list[Study]) -> list[str]:
-    return [inert(verdict_sentence(s.ranked, s.pairs)) for s in studies]
+    return [inert(verdict_sentence(s.ranked, s.pairs, s.title)) for s in studies]
 
 
 def _boards(studies: list[Study]) -> list[Part]:
@@ -194,7 +194,7 @@ def _paired(s: Study) -> list[str]:
     for row in rows:
         if row.pairs and row.paired == row.paired:
             p = "" if row.paired_adjusted != row.paired_adjusted else f", adjusted p {row.paired_adjusted:.3f}"
-            told.append(f"{inert(row.label)} {row.paired:+.3g} ({row.pairs} pairs{p})")
+            told.append(f"{inert(row.label)} {row.paired:+.3g} ({row.pairs} pair{'' if row.pairs == 1 else 's'}{p})")
     if not told:
         return []
     words = [f"Median difference to {inert(s.against.other.iloc[0])} over shared seeds: {'; '.join(told)}."]
