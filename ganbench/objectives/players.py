@@ -102,6 +102,12 @@ class Batch:
         other.x = x
         return other
 
+    def with_r(self, r: Tensor) -> Batch:
+        """The same batch with other weights of the latents."""
+        other = copy.copy(self)
+        other.r = r
+        return other
+
 
 DRAWS = ("z2", "u", "noise", "noise_z", "noise_z2")
 """Fields of a batch that are drawn only where an objective or a regulariser names them."""

@@ -220,6 +220,22 @@ def test_at_the_optimal_discriminator_the_generator_follows_its_divergence(objec
     assert measured(DiscriminatorError(), training, GAUSSIAN)["discriminator_error"] == pytest.approx(0, abs=1e-9)
 
 
+def test_the_divergence_s_gradient_of_em_is_under_the_weights_of_the_optimal_discriminator():
+    training = ensemble(EM(), (1.5, 0.7), (0.3, -2.0, 0.4), GAUSSIAN)
+    z = View(training, GAUSSIAN, "GradientCosine.0").fields()["z"][0, :, 0]
+    v = 1.5 + 0.7 * z
+
+    def gradient(a: float, b: float, c: float) -> Tensor:
+        # of -log E D(G(z)) in the mean and in the deviation: the slope of log D is (1 - D) (b + 2 c v)
+        real = torch.sigmoid(a + b * v + c * v**2)
+        slopes = -real * (1 - real) * (b + 2 * c * v) / real.sum()
+        return torch.stack([slopes.sum(), (slopes * z).sum()])
+
+    expected = torch.cosine_similarity(gradient(0.3, -2.0, 0.4), gradient(*optimum(1.5, 0.7)), dim=0)
+    found = measured(GradientCosine(), training, GAUSSIAN)["gradient_cosine"]
+    assert found == pytest.approx(float(expected), rel=1e-9)
+
+
 def test_a_discriminator_of_the_wrong_sign_sends_the_generator_away():
     a, b, c = optimum(1.5, 1.0)
     training = ensemble(Minimax(), (1.5, 1.0), (-a, -b, -c), GAUSSIAN, batch=512)

@@ -71,9 +71,12 @@ class GradientCosine(Diagnostic):
                 return found
 
             def gradient(D: Player) -> Tensor:
-                return joined(
-                    torch.func.grad(lambda params: p.objective.g_loss(p.G.with_params(params), D, p.b))(p.G.params)
-                )
+                b = p.b
+                if p.objective.hold:
+                    # each discriminator's own weights: those of the present one belong to another divergence
+                    b = b.with_r(p.objective.e_step(p.G, D, b))
+                loss = torch.func.grad(lambda params: p.objective.g_loss(p.G.with_params(params), D, b))
+                return joined(loss(p.G.params))
 
             found, true = gradient(p.D), gradient(Optimum(best))
             return found @ true / (found.norm() * true.norm())
