@@ -11,13 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ganbench.catalogue import FINDINGS
-from ganbench.report.figures import COLOURS, SYMBOLS, Figure, Trace, looks
+from ganbench.report.figures import COLOURS, LEGEND, SYMBOLS, Figure, Trace, axis, looks
 from ganbench.report.finals import is_finding
 from ganbench.report.ranking import latest
 from ganbench.report.theory_axes import (
-    LEGEND,
     Arrays,
-    axis,
     axis_name,
     axis_of_trace,
     heading,
@@ -28,6 +26,9 @@ from ganbench.report.theory_axes import (
 from ganbench.report.theory_dirac import dirac_gan
 from ganbench.report.wording import inert
 from ganbench.store import read
+
+TOYS = ("8 Gaussians", "swiss roll")
+"""The targets of the critics' gaps, in the order of their rows."""
 
 Draw = Callable[[Arrays, Sequence[str]], Iterable[Figure]]
 
@@ -179,17 +180,22 @@ def em_bank(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Figure]:
 
 def wasserstein_critics(arrays: Arrays, subjects: Sequence[str]) -> Iterable[Figure]:
     """How a penalised critic's gap compares with the distance."""
-    ratios = arrays["gap_over_w1"]
-    seeds = np.arange(len(ratios))
+    ratios = np.atleast_2d(arrays["gap_over_w1"])
+    seeds = np.arange(ratios.shape[1])
+    by = looks(TOYS[: len(ratios)])
+    marks = [
+        line(name, seeds, row, {}) | {"mode": "markers", "marker": {"symbol": s.symbol, "size": 11, "color": s.colour}}
+        for (name, s), row in zip(by.items(), ratios, strict=True)
+    ]
     band = {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": 0.95, "y1": 1.15, "fillcolor": COLOURS[0]}
-    mark = {"symbol": "diamond", "size": 11, "color": COLOURS[1]}
     yield Figure(
         "wasserstein-critics",
         "A penalised critic's gap over the Wasserstein distance",
         "wasserstein-gp against a generator that stays at the data with added normal noise, by seed. Band: .95 to 1.15."
         " The gap alone is no distance.",
-        [line("gap over W1", seeds, ratios, {}) | {"mode": "markers", "marker": mark, "showlegend": False}],
+        marks,
         {
+            **LEGEND,
             "shapes": [{**band, "opacity": 0.15, "line": {"width": 0}}],
             "xaxis": {**axis("seed"), "dtick": 1},
             "yaxis": {**axis("gap over W1"), "range": [min(0.9, ratios.min() - 0.05), max(1.2, ratios.max() + 0.05)]},
