@@ -50,8 +50,7 @@ def test_an_environment_that_differs_from_the_reference_is_a_warning(ranked: tup
 
 def test_the_run_s_command_line_is_on_record(ranked: tuple[Result, Path]):
     (found,) = read_records(ranked[1])[0]
-    assert found.command is not None
-    assert found.command.startswith("ganbench ")
+    assert (found.command or "").split()[0] == "ganbench"
 
 
 @pytest.mark.parametrize(

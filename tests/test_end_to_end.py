@@ -72,7 +72,8 @@ def test_a_run_leaves_one_file_per_replica_its_arrays_and_the_tables(first):
     names = {file.name for file in (folder / "results" / "tiny").iterdir() if file.is_file()}
     stems = {Path(name).stem for name in names if name.endswith(".parquet")}
     assert len(stems) == REPLICAS
-    assert names == {f"{s}.{end}" for s in stems for end in ("parquet", "safetensors")} | {"tables.md", "tables.csv"}
+    reported = {"tables.md", "tables.csv", "report.html"}
+    assert names == {f"{s}.{end}" for s in stems for end in ("parquet", "safetensors")} | reported
 
 
 def test_results_are_one_row_for_each_replica_evaluation_and_metric(first):
