@@ -169,7 +169,8 @@ def largest_singular_value(W: Tensor) -> Tensor:
     for _ in range(7):
         A = A / (A.diagonal().sum() + tiny)
         A = A @ A
-    # the column with the largest diagonal entry cannot be orthogonal to the leading eigenvector
+    # where the column of the largest diagonal entry is orthogonal to the leading eigenvector, the second singular value
+    # is within a factor n^(1/256) of the first: 1.03 at n = 2,000
     v = A.index_select(1, A.diagonal().argmax().reshape(1)).squeeze(1)
     v = v / (v.square().sum() + tiny).sqrt()
     return (((W.mT if wide else W) @ v).square().sum() + tiny).sqrt()
