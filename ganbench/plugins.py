@@ -137,10 +137,11 @@ class OpenRegistry(Registry):
 
     def _check(self, found: Any, name: str) -> None:
         """Raises ObjectiveError where what a name stands for cannot play."""
-        base: Any = Registry(self.kind, {self.kind: self.base}).load(self.kind)
+        module, _, needed = self.base.partition(":")
+        contract = importlib.import_module(module)
+        base = getattr(contract, needed)
         plays = isinstance(found, type) and issubclass(found, base)
         if not plays:
-            module, _, needed = self.base.partition(":")
             kind = f"no {needed}; inherit it" if isinstance(found, type) else f"{type(found).__name__}; name a class"
             raise ObjectiveError(f"{name}: found {kind}: from {module} import {needed}")
         where = f"{line_of(found)}: {found.__name__}"
@@ -150,11 +151,8 @@ class OpenRegistry(Registry):
         for field, hint in field_types(found).items():
             if _plain(hint) not in FIELDS:
                 raise ObjectiveError(f"{where}.{field}: found the type {hint}; expected float, int, bool, str or Swept")
-        for player in found.players:
-            loss = f"{player.lower()}_loss"
-            if getattr(found, loss) is getattr(base, loss):
-                raise ObjectiveError(f"{where} has no {loss}; write def {loss}(self, G, D, b, /)")
-        found().schedule()
+        if flaw := contract.flaw(found):
+            raise ObjectiveError(f"{where}{flaw}")
 
 
 def absolute(path: str) -> Path:
@@ -189,9 +187,11 @@ def of_shape(shape: tuple[int, ...], method: Callable[..., Any], *given: Any) ->
     found = getattr(value, "shape", None)
     if found == shape:
         return value
-    told_found = f"found {type(value).__name__}" if found is None else f"gave shape {tuple(found)}"
-    expected = f"shape {shape}" if shape else "one number; take the mean"
-    raise ObjectiveError(f"{line_of(method)}: {method.__name__} {told_found}, expected {expected}")
+    if found is None:
+        gave, expected = type(value).__name__, "a tensor; return one"
+    else:
+        gave, expected = f"shape {tuple(found)}", f"shape {shape}" if shape else "one number; take the mean"
+    raise ObjectiveError(f"{line_of(method)}: {method.__name__} gave {gave}, expected {expected}")
 
 
 def _plain(hint: Any) -> Any:

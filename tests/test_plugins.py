@@ -162,7 +162,7 @@ def outcome(cell: str) -> Any:
 @pytest.mark.parametrize(
     ("name", "error"),
     [
-        ("NoNumber", "my.py:22: d_loss found NoneType, expected one number; take the mean"),
+        ("NoNumber", "my.py:22: d_loss gave NoneType, expected a tensor; return one"),
         ("Flat", "my.py:30: sample gave shape (1024,), expected shape (512, 2)"),
         ("Held", "my.py:35: e_step gave shape (), expected shape (32,)"),
     ],
@@ -285,9 +285,22 @@ def refusals() -> list[tuple[str, str, str]]:
             "my.py:3: Mine.a is no field",
         ),
         (f"{plain}class Mine(Objective):{body}    def schedule(self): return 1 / 0", "my.py:Mine", "my.py:6: ZeroDiv"),
+        *(
+            (f"{plain}class Mine(Objective):{body}    {line}", "my.py:Mine", f"my.py:3: Mine.{flaw}")
+            for line, flaw in FLAWS
+        ),
     ]
 
 
+FLAWS = (
+    ("players = 3", 'players: found 3; expected ("D", "G"), or ("G",) without a critic'),
+    ('players = ("A", "G")', """players: found ('A', 'G'); expected"""),
+    ('draws = ("dice",)', "draws: found ('dice',); expected a tuple of names among z2, u, noise, noise_z, noise_z2"),
+    ("draws = 'u'", "draws: found 'u'; expected a tuple"),
+    ("def schedule(self): return ('X',)", "schedule: found ('X',); expected steps among D, G, DG"),
+    ("def schedule(self): return ()", "schedule: found (); expected steps"),
+    ("def regularisers(self): return (3,)", "regularisers: found (3,); expected instances of Regulariser"),
+)
 CASES = refusals()
 
 

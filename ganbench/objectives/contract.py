@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from jaxtyping import Float
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 from ganbench.fields import FieldError, ranged
 from ganbench.objectives.players import DRAWS, Batch, Network, Player, mean, norm, packed
 from ganbench.plugins import of_shape
+from ganbench.registry import shown
 
 __all__ = [
     "DRAWS",
@@ -26,6 +27,7 @@ __all__ = [
     "Player",
     "Regulariser",
     "Step",
+    "flaw",
     "mean",
     "norm",
     "packed",
@@ -217,3 +219,23 @@ def seen(objective: Objective, G: Player, D: Player, b: Batch) -> tuple[Player, 
         D = r.reparametrise(D)
         G, b = r.inputs(G, b)
     return G, D, b
+
+
+def flaw(objective: type[Objective]) -> str:
+    """What keeps a class from being a game, to be read after its name; "" where nothing does."""
+    players, draws = objective.players, objective.draws
+    if players not in (("D", "G"), ("G",)):
+        return f'.players: found {shown(repr(players))}; expected ("D", "G"), or ("G",) without a critic'
+    for player in players:
+        loss = f"{player.lower()}_loss"
+        if getattr(objective, loss) is getattr(Objective, loss):
+            return f" has no {loss}; write def {loss}(self, G, D, b, /)"
+    if not isinstance(draws, tuple) or not set(draws) <= set(DRAWS):
+        return f".draws: found {shown(repr(draws))}; expected a tuple of names among {', '.join(DRAWS)}"
+    example = objective()
+    steps = example.schedule()
+    if not steps or not set(steps) <= set(get_args(Step)):
+        return f".schedule: found {shown(repr(steps))}; expected steps among {', '.join(get_args(Step))}"
+    if not all(isinstance(each, Regulariser) for each in example.regularisers()):
+        return f".regularisers: found {shown(repr(example.regularisers()))}; expected instances of Regulariser"
+    return ""
