@@ -13,10 +13,6 @@ from ganbench.report.figures import Trace
 Arrays = Mapping[str, np.ndarray]
 
 GREY = "#7F7F7F"
-LEGEND = {
-    "legend": {"orientation": "h", "x": 0, "yref": "container", "y": 0, "yanchor": "bottom"},
-    "hovermode": "closest",
-}
 
 
 def line(name: str, x: np.ndarray, y: np.ndarray, style: dict[str, Any]) -> Trace:
@@ -26,10 +22,6 @@ def line(name: str, x: np.ndarray, y: np.ndarray, style: dict[str, Any]) -> Trac
 
 def numbers(values: np.ndarray) -> list[float | None]:
     return [float(f"{v:.5g}") if math.isfinite(v) else None for v in values.astype(float)]
-
-
-def axis(title: str) -> dict[str, Any]:
-    return {"title": {"text": title}, "automargin": True, "zeroline": False}
 
 
 def axis_of_trace(axis: str, number: int) -> str:

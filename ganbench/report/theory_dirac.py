@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from ganbench.report.figures import COLOURS, Figure, Trace, looks
-from ganbench.report.theory_axes import GREY, LEGEND, Arrays, axis, axis_name, axis_of_trace, heading, line, part
+from ganbench.report.figures import COLOURS, LEGEND, Figure, Trace, axis, looks
+from ganbench.report.theory_axes import GREY, Arrays, axis_name, axis_of_trace, heading, line, part
 
 WAYS = ("simultaneous", "alternating, G first")
 ROW = 240

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from ganbench.report import figures, wording
-from ganbench.report.across import normalised_scores, ranks_sentence
+from ganbench.report import curves, figures, wording
+from ganbench.report.across import critical_differences, normalised_scores, profile, ranks_sentence
 from ganbench.report.board import Board, board
 from ganbench.report.clouds import clouds, failures
 from ganbench.report.figures import Figure, Look
@@ -183,8 +183,8 @@ def _sure(studies: list[Study], by: Mapping[str, Look], results: pd.DataFrame, r
         few = (s.ranked.completed + s.ranked.diverged).max() < FEWEST_FOR_INFERENCE
         words = [f"Fewer than {FEWEST_FOR_INFERENCE} seeds: nothing is inferred."] if few else []
         parts.append(Part(s.title, [*words, *_paired(s)], figures=[f for f in drawn if f]))
-    profile = figures.profile(normalised_scores(results, ranked), by)
-    return [*parts, Part("All targets", figures=[profile])] if profile else parts
+    drawn = [profile(normalised_scores(results, ranked), by), critical_differences(ranked, by)]
+    return [*parts, Part("All targets", figures=[f for f in drawn if f])] if any(drawn) else parts
 
 
 def _paired(s: Study) -> list[str]:
@@ -243,10 +243,10 @@ def _speed(studies: list[Study], by: Mapping[str, Look]) -> list[Part]:
     for s in studies:
         metric = str(s.ranked.rank_by.iloc[0])
         drawn = [
-            figures.curves(s.results, metric, by, "iteration", s.where),
-            figures.curves(s.results, metric, by, "seconds", s.where),
-            figures.incidence(s.results, by, "iteration", s.where),
-            figures.incidence(s.results, by, "seconds", s.where),
+            curves.curves(s.results, metric, by, "iteration", s.where),
+            curves.curves(s.results, metric, by, "seconds", s.where),
+            curves.incidence(s.results, by, "iteration", s.where),
+            curves.incidence(s.results, by, "seconds", s.where),
         ]
         if any(drawn):
             parts.append(Part(s.title, figures=[f for f in drawn if f]))

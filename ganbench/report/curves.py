@@ -1,0 +1,125 @@
+"""Figures over training as data for plotly.js: quality, and the share of replicas at their quality target."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ganbench.report.figures import (
+    LEGEND,
+    Figure,
+    Look,
+    Trace,
+    arrow_of,
+    axis,
+    inert,
+    line_through,
+    rounded,
+    unit_of,
+)
+from ganbench.report.finals import plain
+from ganbench.statistics import cumulative_incidence, interquartile_mean
+
+
+def curves(results: pd.DataFrame, metric: str, by: Mapping[str, Look], x: str, where: str) -> Figure | None:
+    """Quality over training on one target: interquartile mean, the middle half as a band, and every replica.
+
+    `x` is a column: "iteration" or "seconds". None where nothing was measured more than once.
+    """
+    rows = results[(results.metric == plain(metric)) & ~results.final & ~results.measured_later]
+    rows = rows[rows.label.isin(by) & np.isfinite(rows.value)]
+    trained = rows[rows.groupby("replica_id").iteration.transform("nunique") > 1]
+    if trained.empty:
+        return None
+    data: list[Trace] = []
+    of_label = dict(list(trained.groupby("label")))
+    for label in (label for label in by if label in of_label):
+        data += _curve(label, of_label[label], by[label], x)
+    floor = float(rows.floor.median())
+    if math.isfinite(floor):
+        ends = [0, float(trained[x].max())]
+        data.append(line_through("floor", ends, [floor, floor], {"color": "#7F7F7F", "dash": "dot", "width": 1.5}))
+    unit = unit_of(rows)
+    words = {"iteration": "iterations", "seconds": "seconds of training"}[x]
+    share = {"iteration": "", "seconds": " Seconds are a replica's share of those of its ensemble."}[x]
+    return Figure(
+        f"curves-{x}-{where}",
+        f"{plain(metric)} against {x if x == 'seconds' else 'iterations'}",
+        "Thick: interquartile mean over the replicas that are finite. Band: their middle half. Thin: each replica."
+        + share,
+        data,
+        {
+            "xaxis": axis(words),
+            "yaxis": axis(f"{inert(plain(metric))}{unit} {arrow_of(rows)}") | _scale(rows),
+            **LEGEND,
+        },
+    )
+
+
+def _scale(rows: pd.DataFrame) -> dict[str, str]:
+    """A logarithmic axis where values go through more than a factor of five and none is zero or less."""
+    low, high = float(rows.value.min()), float(rows.value.max())
+    # whole numbers at every tick: plotly would write 2 for .2 and for 2 alike
+    return {"type": "log", "tickformat": "~g"} if low > 0 and high > 5 * low else {}
+
+
+def _curve(label: str, rows: pd.DataFrame, look: Look, x: str) -> list[Trace]:
+    name = inert(label)
+    each = [replica.sort_values("iteration") for _, replica in rows.groupby("seed", sort=True)]
+    of_point = [of for _, of in rows.groupby("iteration", sort=True)[[x, "value"]]]
+    at = rounded([float(np.median(of[x])) for of in of_point])
+    low, high = (rounded([float(np.quantile(of.value, q)) for of in of_point]) for q in (0.25, 0.75))
+    means = rounded([float(interquartile_mean(of.value.to_numpy(float))) for of in of_point])
+    band = {
+        **line_through(name, at + at[::-1], high + low[::-1], {"width": 0}),
+        **{"fill": "toself", "fillcolor": look.filled(0.15), "hoverinfo": "skip", "mode": "lines"},
+    }
+    thin = line_through(
+        name,
+        [v for replica in each for v in (*rounded(replica[x]), None)],
+        [v for replica in each for v in (*rounded(replica.value), None)],
+        {"color": look.filled(0.35), "width": 1},
+    )
+    thin |= {"text": [t for replica in each for t in (*[f"{name}, seed {replica.seed.iloc[0]}"] * len(replica), "")]}
+    thin |= {"hovertemplate": "%{text}<br>%{x}: %{y}<extra></extra>"}
+    thick = line_through(name, at, means, look.line())
+    thick |= {"mode": "lines+markers", "marker": {"symbol": look.symbol, "size": 7, "color": look.colour}}
+    hidden = {"showlegend": False, "legendgroup": name}
+    return [band | hidden, thin | hidden, thick | {"legendgroup": name, "showlegend": True}]
+
+
+def incidence(results: pd.DataFrame, by: Mapping[str, Look], x: str, where: str) -> Figure | None:
+    """The share of replicas that have reached the quality target, over iterations or seconds."""
+    metric = {"iteration": "reached_iteration", "seconds": "reached_s"}[x]
+    rows = results[(results.metric == metric) & results.label.isin(by)]
+    if rows.empty:
+        return None
+    end = float(results[x].max())
+    data = []
+    for label, look in by.items():
+        own = results[results.label == label].drop_duplicates("replica_id")
+        own = own[own.status.isin(("completed", "diverged"))]
+        if own.empty:
+            continue
+        reached = rows[rows.replica_id.isin(own[own.status == "completed"].replica_id)].value.to_numpy(float)
+        times = np.concatenate([reached, np.full(len(own) - len(reached), math.inf)])
+        moments, shares = cumulative_incidence(times)
+        xs = [0.0, *(float(f"{m:.4g}") for m in moments), end]
+        ys = [0.0, *map(float, shares), float(shares[-1]) if len(shares) else 0.0]
+        trace = line_through(inert(label), xs, [round(y, 4) for y in ys], {**look.line(2), "shape": "hv"})
+        data.append({**trace, "mode": "lines+markers", "marker": {"symbol": look.symbol, "size": 7}})
+    level, quality = results.quality_target.dropna(), results.quality_metric.dropna()
+    what = (
+        f"{inert(str(quality.iloc[0]))} of {level.iloc[0]:g}" if len(level) and len(quality) else "its quality target"
+    )
+    words = {"iteration": "iterations", "seconds": "seconds of training"}[x]
+    return Figure(
+        f"reached-{x}-{where}",
+        f"Share of replicas at {what}, against {words.split(' of')[0]}",
+        "Three evaluations in a row at the target. A diverged replica never reaches it.",
+        data,
+        {"xaxis": axis(words), "yaxis": {**axis("share of replicas"), "range": [-0.03, 1.03]}, **LEGEND},
+    )
