@@ -123,6 +123,21 @@ def test_the_slider_and_the_headings_can_be_reached_by_keyboard(page: Page):
     assert page.run(reachable)
 
 
+def test_figures_are_drawn_anew_for_paper_and_back_again(page: Page):
+    draw_all(page)
+    svgs = "[...document.querySelectorAll('.plot .canvas .main-svg:first-child')]"
+    widths = f"Math.max(...{svgs}.map(s => s.getBoundingClientRect().width))"
+    inks = f"{svgs}.map(s => getComputedStyle(s.querySelector('.xtick text, .ytick text')).fill)"
+    page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    page.until(f"{inks}.every(c => c === 'rgb(230, 233, 238)')")
+    page.run("window.dispatchEvent(new Event('beforeprint'))")
+    page.until(f"{inks}.every(c => c === 'rgb(0, 0, 0)') && {widths} <= 960")
+    page.run("window.dispatchEvent(new Event('afterprint'))")
+    page.until(f"{inks}.every(c => c === 'rgb(230, 233, 238)') && {widths} > 960")
+    page.call("Emulation.setEmulatedMedia", features=[])
+    page.until(f"{inks}.every(c => c === 'rgb(29, 36, 48)')")
+
+
 def test_the_page_is_no_wider_than_a_phone(page: Page):
     page.call("Emulation.setDeviceMetricsOverride", width=390, height=800, deviceScaleFactor=1, mobile=True)
     draw_all(page)

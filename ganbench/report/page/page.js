@@ -4,12 +4,14 @@
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const css = name => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const read = node => JSON.parse(node.textContent);
+  const PRINTED = 940;  // pixels: what a sheet of A4 or of letter paper on its side has room for
+  let printing = false;
 
   // figures
   const themed = layout => {
     const axis = { gridcolor: css("--line"), linecolor: css("--line"), tickcolor: css("--line") };
     const made = {
-      ...layout, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true,
+      ...layout, ...(printing ? { width: PRINTED } : {}), paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: !printing,
       font: { color: css("--ink"), family: getComputedStyle(document.body).fontFamily, size: 13 },
       margin: { l: 60, r: 20, t: 20, b: 50, ...(layout.margin || {}) },
       hoverlabel: { font: { family: getComputedStyle(document.body).fontFamily } },
@@ -32,11 +34,12 @@
     for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }
   }, { rootMargin: "400px" });
   for (const place of figures.keys()) {
-    const height = read(figures.get(place)).layout.height;
-    place.style.minHeight = (height || 420) + "px";
+    const { height, meta } = read(figures.get(place)).layout;
+    // a phone's legend needs several rows
+    place.style.minHeight = (height || (window.innerWidth < 640 ? 540 : 420)) + "px";
+    if (meta && meta.width) place.style.minWidth = meta.width + "px";
     seen.observe(place);
   }
-  window.addEventListener("beforeprint", () => { for (const place of figures.keys()) draw(place); });
 
   // tables
   for (const table of document.querySelectorAll("table.sortable")) {
@@ -103,8 +106,17 @@
     show();
   }
 
-  dark.addEventListener("change", () => {
-    for (const place of figures.keys()) if (place.dataset.drawn) draw(place);
+  const drawAnew = all => {
+    for (const place of figures.keys()) if (all || place.dataset.drawn) draw(place);
     for (const show of redraw) show();
-  });
+  };
+  dark.addEventListener("change", () => drawAnew(false));
+  // paper is white and narrower than a screen, and nothing on it comes into view later
+  for (const [event, begins] of [["beforeprint", true], ["afterprint", false]]) {
+    window.addEventListener(event, () => {
+      printing = begins;
+      document.documentElement.classList.toggle("printing", begins);
+      drawAnew(begins);
+    });
+  }
 })();
