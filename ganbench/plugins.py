@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 NAMED = re.compile(r"(?P<path>.*\.py):(?P<attribute>[^:/\\]*)", re.DOTALL)
 FIELDS = (float, int, bool, str)
 ERRORS = (Exception, SystemExit)
-"""What code from outside may raise while it is imported."""
+"""What code from outside may raise: one that calls `exit` must end its own replicas alone."""
 
 
 class ObjectiveError(ValueError):

@@ -67,6 +67,10 @@ class Undecided(Mine):
             raise RuntimeError("not 3")
 
 answer = 42
+
+class Leaving(Mine):
+    def g_loss(self, G, D, b, /):
+        raise SystemExit(3)
 """
 
 
@@ -169,6 +173,11 @@ def outcome(cell: str) -> Any:
 )
 def test_a_wrong_shape_is_told_with_its_file_and_line(name: str, error: str, folder: Path):
     assert outcome(f"my.py:{name}").info["error"] == error
+
+
+def test_an_objective_that_ends_the_program_fails_with_its_file_and_line(folder: Path):
+    failed = outcome("my.py:Leaving")
+    assert (failed.status, failed.info["error"]) == ("failed", "my.py:47: SystemExit: 3")
 
 
 def test_a_loss_that_is_not_a_number_diverges(folder: Path):

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ganbench.plugins import ERRORS
 from ganbench.streams import STEPS_PER_BLOCK
 from ganbench.suite import Cell
 
@@ -145,7 +146,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         for key, definition in request[kind].items():
             try:
                 costs[kind][key] = measure(Cell.from_definition(definition))
-            except Exception as error:  # whatever an objective or a target raises is told to whoever asked
+            except ERRORS as error:  # whatever an objective or a target raises is told to whoever asked
                 where = f"{definition['objective']['name']} on {definition['target']['name']}"
                 return {"error": f"{where}: cannot be timed: {reason(definition, error)}"}
     return {**costs, "memory_mb": peak_memory_mb(device)}

@@ -21,7 +21,7 @@ from ganbench.execution.machine import out_of_memory, peak_memory_mb, release_me
 from ganbench.execution.measurement import measure, measure_baseline, observed, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
 from ganbench.planning import code_version, narrower
-from ganbench.plugins import ObjectiveError, told
+from ganbench.plugins import ERRORS, ObjectiveError, told
 from ganbench.suite import Cell
 from ganbench.training.checkpoint import CheckpointError
 from ganbench.training.ensemble import Game
@@ -79,7 +79,7 @@ def run_job(job: Job, report: Report) -> list[Outcome]:
         narrow = narrower(job.execution["width"], cells[0].batch)
         run = run_ensemble if cells[0].trained else run_baselines
         return run(job, cells, report)
-    except Exception as error:  # whatever an objective or a target raises becomes a row, with its reason
+    except ERRORS as error:  # whatever an objective or a target raises becomes a row, with its reason
         outcomes = [_failed(definition, error) for definition in job.definitions]
         too_wide = out_of_memory(error) and narrow is not None
     # outside the except block, whose traceback holds on to every tensor of the ensemble
@@ -181,12 +181,12 @@ def run_baselines(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
     return outcomes
 
 
-def _failed(definition: dict[str, Any], error: Exception) -> Outcome:
+def _failed(definition: dict[str, Any], error: BaseException) -> Outcome:
     about = {"error": reason(definition["cell"], error), "traceback": "".join(traceback.format_exception(error))}
     return Outcome(definition, "failed", info=about)
 
 
-def reason(cell: dict[str, Any], error: Exception) -> str:
+def reason(cell: dict[str, Any], error: BaseException) -> str:
     """An error in training a cell, with its file and line where the objective's code from outside raised it."""
     objective = cell["objective"]
     try:

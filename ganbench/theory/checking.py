@@ -15,7 +15,7 @@ from types import ModuleType
 
 import torch
 
-from ganbench.plugins import told
+from ganbench.plugins import ERRORS, told
 from ganbench.theory import (
     critics,
     dirac,
@@ -70,7 +70,7 @@ def laws_for(subject: Subject) -> list[tuple[Law, str | None]]:
 def _reason(law: Law, subject: Subject) -> str | None:
     try:
         return law.applies(subject)
-    except Exception:
+    except ERRORS:
         return None  # what raised is the subject's; measuring raises it again, and the verdict names its line
 
 
@@ -83,12 +83,12 @@ def _verdict(subject: Subject, law: Law) -> Verdict:
     began = time.perf_counter()
     try:
         comparisons, error = tuple(law.measure(subject)), ""
-    except Exception as raised:
+    except ERRORS as raised:
         comparisons, error = (), described(raised, subject)
     return Verdict(law, comparisons, time.perf_counter() - began, error)
 
 
-def described(error: Exception, subject: Subject) -> str:
+def described(error: BaseException, subject: Subject) -> str:
     """An error in one line, after the file and line of the objective or regulariser that raised it, if one did."""
     owners = (subject.objective, *subject.regularisers)
     return " ".join(told(error, [inspect.getsourcefile(type(owner)) or "" for owner in owners]).split())

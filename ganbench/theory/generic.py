@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ganbench import streams
 from ganbench.objectives.contract import Player, seen
+from ganbench.plugins import line_of
 from ganbench.theory.law import Comparison, Law, Subject
 from ganbench.theory.small import PACKS, Params, Small, fresh, small, weights
 
@@ -16,11 +17,13 @@ CONTRACT = "the contract of objectives"
 
 
 def shapes(subject: Subject) -> Iterator[Comparison]:
-    """Axes of each loss, gradients whose shape is not their parameter's, weights of an E-step, shape of a sample."""
+    """Axes of each loss, whether it is finite, gradients of a wrong shape, weights of an E-step, shape of a sample."""
     game = small(subject)
     for player in game.objective.players:
         loss, own = game.loss(player), game.params(player)
-        yield Comparison(0, loss(own).dim(), about=f"axes of {player}'s loss")
+        value, written = loss(own), line_of(getattr(game.objective, f"{player.lower()}_loss"))
+        yield Comparison(0, value.dim(), about=f"axes of {player}'s loss")
+        yield Comparison(1, bool(value.isfinite().all()), about=f"{player}'s loss is finite ({written})")
         gradient = torch.func.grad(loss)(own)
         wrong = sum(gradient[k].shape != p.shape for k, p in own.items())
         yield Comparison(0, wrong, about=f"gradients of {player} of another shape than their parameters")
@@ -163,7 +166,7 @@ def relative(a: Tensor, b: Tensor) -> float:
 
 
 LAWS = (
-    Law("shapes", "Each loss is one number and its gradient has the parameters' shapes", CONTRACT, shapes),
+    Law("shapes", "Each loss is one finite number and its gradient has the parameters' shapes", CONTRACT, shapes),
     Law("deterministic", "Losses and gradients are the same when computed anew", CONTRACT, deterministic),
     Law(
         "no order",

@@ -43,6 +43,16 @@ class Raising(Mine):
         raise KeyError("nothing \\x1b[31m here")
 
 
+class Leaving(Mine):
+    def g_loss(self, G, D, b, /):
+        raise SystemExit(7)
+
+
+class Numberless(Mine):
+    def d_loss(self, G, D, b, /):
+        return super().d_loss(G, D, b) * float("nan")
+
+
 class Deadly(Mine):
     def g_loss(self, G, D, b, /):
         import os
@@ -104,6 +114,20 @@ def test_laws_that_do_not_apply_are_told_with_their_reason_where_asked(tmp_path:
     said = "numbers does not apply: it has no swept number"
     assert said in checked(tmp_path, "minimax", "--verbose").stdout
     assert said not in checked(tmp_path, "minimax").stdout
+
+
+@pytest.mark.usefixtures("few")
+def test_an_objective_that_ends_the_program_is_named_with_its_file_and_line(tmp_path: Path):
+    found = checked(tmp_path, "my.py:Leaving")
+    assert found.exit_code == 1
+    assert "my.py:27: SystemExit: 7" in found.stdout
+
+
+@pytest.mark.usefixtures("few")
+def test_a_loss_that_is_no_number_is_named_with_its_file_and_line(tmp_path: Path):
+    found = checked(tmp_path, "my.py:Numberless")
+    assert found.exit_code == 1
+    assert "D's loss is finite (my.py:31)" in " ".join(found.stdout.split())
 
 
 @pytest.mark.usefixtures("few")
