@@ -53,6 +53,12 @@ class Numberless(Mine):
         return super().d_loss(G, D, b) * float("nan")
 
 
+class Undecided(Mine):
+    def __post_init__(self):
+        if self.d_steps == 3:
+            raise RuntimeError("not 3")
+
+
 class Deadly(Mine):
     def g_loss(self, G, D, b, /):
         import os
@@ -121,6 +127,24 @@ def test_an_objective_that_ends_the_program_is_named_with_its_file_and_line(tmp_
     found = checked(tmp_path, "my.py:Leaving")
     assert found.exit_code == 1
     assert "my.py:27: SystemExit: 7" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("minimax + r1 + r1", "Error: minimax + r1 + r1: column 16: r1 is added twice; remove one"),
+        ("minimax[\x1b[31m]", r"Error: minimax[\x1b[31m]: column 9: found \x1b; expected a field's name"),
+        ("minimax + r1[weight='\x1b']", 'Error: r1[weight="\\x1b"]: weight: found'),
+        ("mmd + r1", "Error: mmd + r1: mmd has no critic"),
+        ("minimax[packing=[1,2]]", "Error: minimax[packing=[1,2]]: found a list for packing; expected one value"),
+        ("my.py:Undecided[d_steps=3]", "Error: my.py:38: RuntimeError: not 3"),
+    ],
+)
+def test_what_is_no_subject_is_refused_in_one_line(text: str, message: str, tmp_path: Path):
+    found = checked(tmp_path, text)
+    assert found.exit_code == 2
+    assert found.stderr.splitlines()[-1].startswith(message)
+    assert "\x1b" not in found.stderr
 
 
 @pytest.mark.usefixtures("few")
