@@ -112,6 +112,13 @@ def test_minimax_keeps_the_table_s_radii_through_500_iterations_of_training():
     assert all(c.holds for c in comparisons)
 
 
+@pytest.mark.parametrize(
+    "name", ["minimax + instance-noise[sd=1.5]", "minimax + consensus[weight=5] + instance-noise[sd=1]"]
+)
+def test_noise_that_brings_the_radius_under_rounding_keeps_the_law(name: str):
+    assert holds(RADII, subject(name))
+
+
 @pytest.mark.parametrize("name", DiracPortraits.subjects)
 def test_every_portrait_s_radii_are_those_of_the_recursion(name: str, short: None):
     assert holds(RADII, subject(name))
