@@ -60,6 +60,9 @@ class Rows(Assembler):
         values = objective.fields | optimiser.fields | {"optimiser": optimiser.name}
         labels = [_label(replace(point, name=objective.name), spec.gridded(), values, base)]
         labels += map(label_of, point.added, spec.added, regularisers)
+        # in whatever order they were written they are the same game, and so the same cell
+        order = catalogue.REGULARISERS.names().index
+        regularisers = tuple(sorted(regularisers, key=lambda part: order(part.name)))
         return Row(objective, optimiser, " + ".join(labels), keys, regularisers)
 
 

@@ -84,6 +84,12 @@ def test_a_regulariser_and_its_weight_are_part_of_the_science() -> None:
     assert len({digest(cell(spec).identity()) for spec in specs}) == len(specs)
 
 
+def test_the_order_of_additions_is_no_part_of_the_science() -> None:
+    assert cell("minimax + r2[weight=3] + r1").identity() == cell("minimax + r1 + r2[weight=3]").identity()
+    with pytest.raises(SuiteError, match=r'the same cell as "minimax \+ r1 \+ r2"; remove one'):
+        cells("minimax + r1 + r2", "minimax + r2 + r1")
+
+
 def test_replicas_that_differ_in_a_weight_alone_train_in_one_ensemble() -> None:
     suite = apply_overrides(parse_suite(TEXT), objectives=["minimax + r1[weight=[.1,.3]]", "minimax + r2"], seeds=2)
     replicas = plan_replicas(suite, resolve(suite), {"width": 8, "compiled": False})
