@@ -47,6 +47,19 @@ def test_without_a_terminal_steps_break_a_silence_of_ten_seconds(planned, monkey
     ]
 
 
+def test_where_nothing_takes_gradient_steps_a_line_tells_no_share_of_them(tmp_path, monkeypatch):
+    findings = 'name = "few"\nseeds = 1\nfindings = ["duality-gaps"]\n'
+    planned = pipeline.plan(parse_suite(findings), results=tmp_path)
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    file = io.StringIO()
+    lines = progress.Lines(Console(file=file))
+    lines.begin(planned)
+    now[0] = 112.0
+    lines.advance(0, "duality-gaps")
+    assert file.getvalue().splitlines()[1:] == ["12 s: 0 of 1 replicas; training duality-gaps"]
+
+
 def test_on_a_terminal_the_bar_shows_steps_and_vanishes(planned):
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, width=80)

@@ -112,8 +112,8 @@ class Lines(Progressing):
         assert self.plan is not None, "a run begins before it advances"
         self.said = time.perf_counter()
         done = f"{len(self.statuses)} of {len(self.plan.replicas)} replicas"
-        share = self.steps / self.plan.steps if self.plan.steps else 1
-        self.say(f"{self.said - self.began:.0f} s: {done}, {share:.0%} of the gradient steps; {inert(news)}")
+        share = f", {self.steps / self.plan.steps:.0%} of the gradient steps" if self.plan.steps else ""
+        self.say(f"{self.said - self.began:.0f} s: {done}{share}; {inert(news)}")
 
 
 class Bar(Progressing):
