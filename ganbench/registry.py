@@ -22,11 +22,11 @@ class UnknownName(ValueError):
 
 
 def did_you_mean(name: str, known: list[str] | tuple[str, ...]) -> str:
-    """A question with the nearest known name, or the list of all where none is near."""
+    """A question with the nearest known name, or the list of all where none is near, or that there is none."""
     near = difflib.get_close_matches(name[:100], known, n=1, cutoff=0.45)
     if near:
         return f'did you mean "{near[0]}"?'
-    return f"known: {', '.join(known)}"
+    return f"known: {', '.join(known)}" if known else "there is none"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,10 @@ def test_a_name_far_from_all_is_told_them_all() -> None:
     assert did_you_mean("zzz", ["counter", "ordered"]) == "known: counter, ordered"
 
 
+def test_a_name_among_none_is_told_so() -> None:
+    assert did_you_mean("zzz", []) == "there is none"
+
+
 def test_objectives_and_baselines_share_no_name() -> None:
     assert not set(catalogue.OBJECTIVES.names()) & set(catalogue.BASELINES.names())
 
