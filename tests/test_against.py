@@ -39,6 +39,13 @@ def test_a_new_objective_stands_in_one_table_with_the_stored_results(ranked: tup
     assert all(any(name in row for row in rows) for name in names)
 
 
+def test_the_page_has_the_reference_and_what_differs_from_it(ranked: tuple[Result, Path]):
+    page = (ranked[1] / "report.html").read_text(encoding="utf-8")
+    assert ">em[temperature=2]</td>" in page
+    assert ">minimax · reference</td>" in page
+    assert "from the reference to the run, width: 2 → 4." in page
+
+
 def test_only_the_new_objective_is_trained(ranked: tuple[Result, Path]):
     assert set(load_results(ranked[1]).label) == {"em[temperature=2]"}
 

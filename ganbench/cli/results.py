@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+NEW_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 FORMATS = ("html", "text", "markdown", "csv", "latex", "parquet")
@@ -26,7 +27,7 @@ FORMATS = ("html", "text", "markdown", "csv", "latex", "parquet")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="html", show_default=True)
 @click.option("--rank-by", metavar="METRIC", help="Rank by this metric; by default the suite's.")
 @click.option("--against", metavar="LABEL", help="Compare with this objective; by default non-saturating.")
-@click.option("--figures", type=OUTPUT, metavar="FOLDER", help="Write the figures there too, as SVG and PDF.")
+@click.option("--figures", type=NEW_FOLDER, metavar="FOLDER", help="Write the figures there too, as SVG and PDF.")
 @click.option("-o", "--output", type=OUTPUT, callback=writable, metavar="FILE", help="Write there.")
 def report(
     folders: tuple[Path, ...],
@@ -60,7 +61,7 @@ def report(
         tables[name] = load_results(folder)
         say_unreadable(folder)
     results = gathered(tables) if names != [""] else tables[""]
-    options: Any = {"rank_by": rank_by, **({"against": against} if against else {})}
+    options: Any = {"rank_by": rank_by, "labels": names, **({"against": against} if against else {})}
     if figures is not None:
         from ganbench.report.page.write import page_figures
         from ganbench.report.paper import write_figures

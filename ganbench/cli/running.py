@@ -88,7 +88,7 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None, against:
     print_tables(beside.ranked_with(own) if beside else own, Console(), rank_by)
     if beside:
         _say_reference(beside, done)
-    markdown, csv, page, *pictures = write_report(done.folder, rank_by)
+    markdown, csv, page, *pictures = write_report(done.folder, rank_by, beside)
     drawn = f"; pictures: {pictures[0].parent} ({len(pictures)} files)" if pictures else ""
     close(done, f"report: {page}; tables: {markdown}, {csv}{drawn}")
 

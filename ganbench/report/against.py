@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from ganbench.report.page.write import write_page
 from ganbench.report.several import BESIDE, differing, environments, gathered
 from ganbench.report.verdicts import verdicts
 from ganbench.report.wording import inert
@@ -38,6 +39,19 @@ class Reference:
         """The results of a run and these in one table, where "reference" stands beside the labels of these."""
         marked = gathered({NAME: self.results}).assign(rank_by=own.rank_by.iloc[0])
         return pd.concat([own, marked], ignore_index=True)
+
+    def write_page(self, own: pd.DataFrame, folder: Path, out: Path, rank_by: str | None) -> Path:
+        """The path of the page of a run's folder, in which its results, `own`, stand among these."""
+        told = [*self.notes, *(f"from the reference to the run, {d}" for d in self.differences(open_results(folder)))]
+        return write_page(
+            self.ranked_with(own),
+            [folder, self.folder],
+            out,
+            rank_by=rank_by,
+            title=f"{folder.resolve().name} beside the reference",
+            labels=["", NAME],
+            differing=[f"{what}." for what in told],
+        )
 
     def differences(self, own: Iterable[Stored]) -> list[str]:
         """What a run's replicas were not made alike with, from the reference to the run."""
@@ -127,5 +141,5 @@ def told_apart(results: pd.DataFrame, rank_by: str | None = None) -> list[str]:
     for (target, label), of_label in table.groupby(["target", "label"], sort=True):
         words = of_label.groupby("word", sort=True).other.agg(list)
         parts = [f"{word}: {', '.join(inert(o.removesuffix(mark)) for o in others)}" for word, others in words.items()]
-        said.append(f"{inert(str(target))}: {inert(str(label))} against the reference is {'; '.join(parts)}.")
+        said.append(f"{inert(str(target))}: {inert(str(label))} against the reference: {'; '.join(parts)}.")
     return said

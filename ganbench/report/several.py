@@ -33,7 +33,12 @@ def gathered(results: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def _marks(name: str) -> dict[str, str]:
-    return {"label": f"{BESIDE}{name}", "cell_id": f"@{name}", "replica_id": f"@{name}"}
+    return {"label": f"{BESIDE}{name}", "cell_id": f"@{name}", "replica_id": marked("", name)}
+
+
+def marked(replica_id: str, name: str) -> str:
+    """A replica's id in the table of several folders."""
+    return f"{replica_id}@{name}"
 
 
 def folder_labels(folders: Sequence[Path], labels: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich import box
@@ -23,6 +24,9 @@ from ganbench.report.theory_table import comparisons, laws_markdown, print_laws
 from ganbench.report.wording import inert, inert_markdown
 from ganbench.store import load_results
 from ganbench.store.container import write_whole
+
+if TYPE_CHECKING:
+    from ganbench.report.against import Reference
 
 __all__ = ["print_tables", "rank", "to_csv", "to_markdown", "to_parquet", "write_report"]
 
@@ -89,8 +93,11 @@ def to_parquet(results: pd.DataFrame, rank_by: str | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def write_report(folder: Path | str, rank_by: str | None = None) -> tuple[Path, ...]:
-    """The paths of tables.md, tables.csv, report.html and pictures, written into a folder. Raises StoreError."""
+def write_report(folder: Path | str, rank_by: str | None = None, among: Reference | None = None) -> tuple[Path, ...]:
+    """The paths of tables.md, tables.csv, report.html and pictures, written into a folder. Raises StoreError.
+
+    In the page the results stand `among` those of a reference, where there is one.
+    """
     from ganbench.report.page.write import NAME, write_page  # the page shows these tables, too
 
     folder = Path(folder)
@@ -99,7 +106,11 @@ def write_report(folder: Path | str, rank_by: str | None = None) -> tuple[Path, 
     write_whole(markdown, to_markdown(results, rank_by).encode())
     write_whole(csv, to_csv(results, rank_by).encode())
     pictures = write_pictures(folder, results, rank_by)
-    return markdown, csv, write_page(results, [folder], folder / NAME, rank_by=rank_by), *pictures
+    if among is None:
+        page = write_page(results, [folder], folder / NAME, rank_by=rank_by)
+    else:
+        page = among.write_page(results, folder, folder / NAME, rank_by)
+    return markdown, csv, page, *pictures
 
 
 def _terminal_table(results: pd.DataFrame, rows: pd.DataFrame, width: int) -> Table:

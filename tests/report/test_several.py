@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from stored import result
@@ -17,6 +19,7 @@ import ganbench
 from ganbench import store
 from ganbench.report.against import read_reference, told_apart
 from ganbench.report.latex import latex, to_latex
+from ganbench.report.page.write import write_page
 from ganbench.report.ranking import rank
 from ganbench.report.several import folder_labels, gathered
 from ganbench.report.tables import to_csv, to_parquet
@@ -36,6 +39,21 @@ def test_two_folders_of_the_same_replicas_are_ranked_side_by_side_under_their_la
     assert ranked.value["em · old"] == ranked.value["em · new"] == rank(results).set_index("label").value["em"]
     assert ranked.completed.tolist() == [8] * 6
     assert ranked.superseded.sum() == 0
+
+
+def test_the_samples_of_several_folders_are_drawn_each_from_its_own(tmp_path: Path):
+    folders = [tmp_path / name / "tiny" for name in ("old", "new")]
+    for shift, folder in enumerate(folders):
+        study = Study(folder)
+        for seed in range(2):
+            cloud = np.array([[seed, shift], [3, 3]], np.float32)
+            study.add("em", seed, {"w1": 0.1 + seed}, arrays={"snapshot/1": cloud})
+    both = gathered({folder.parent.name: load_results(folder) for folder in folders})
+    page = write_page(both, folders, tmp_path / "both.html", labels=["old", "new"]).read_text(encoding="utf-8")
+    drawn = json.loads(re.findall(r'data-clouds="clouds-t0">(.*?)</script>', page)[0])
+    points = {(panel["label"], panel["which"]): panel["clouds"]["1"] for panel in drawn["panels"]}
+    assert len(points) == len(set(points.values())) == 4
+    assert {label for label, _ in points} == {"em · old", "em · new"}
 
 
 def test_a_folder_s_label_is_its_name_with_as_many_parents_as_tell_it_apart():
@@ -127,7 +145,7 @@ def test_a_run_is_ranked_among_the_results_of_a_folder_which_are_named(reference
     beside = read_reference(reference, [definition()])
     both = beside.ranked_with(load_results(tmp_path / "own"))
     assert rank(both).label.tolist() == ["mine", "em · reference"]
-    assert told_apart(both) == ["ring8: mine against the reference is much better: em."]
+    assert told_apart(both) == ["ring8: mine against the reference: much better: em."]
 
 
 def test_a_reference_is_matched_by_what_a_target_is_and_takes_the_run_s_name_for_it(reference: Path):

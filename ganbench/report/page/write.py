@@ -14,6 +14,7 @@ from ganbench.report import theory_page
 from ganbench.report.figures import Figure
 from ganbench.report.page.content import Part, content
 from ganbench.report.page.render import render
+from ganbench.report.several import marked
 from ganbench.report.verdicts import AGAINST
 from ganbench.report.wording import inert
 from ganbench.store import load_results, read_records
@@ -34,9 +35,15 @@ def write_page(
     rank_by: str | None = None,
     against: str = AGAINST,
     title: str | None = None,
+    labels: Sequence[str] = (),
+    differing: Sequence[str] = (),
 ) -> Path:
-    """The path of the page, written whole or not at all; `results` is the table of `load_results` on the folders."""
-    files = _files(folders)
+    """The path of the page, written whole or not at all; `results` is the table of `load_results` on the folders.
+
+    Of several folders it is that of `gathered`, by their `labels`; a folder whose label is empty stands in it unmarked.
+    `differing` says what the results were not made alike with, besides what the records of runs tell.
+    """
+    files = _files(folders, labels)
     pictures = sorted({path for folder in folders for path in (*folder.glob(PICTURES), *folder.glob(f"*/{PICTURES}"))})
     records, wrong = [], []
     for folder in folders:
@@ -51,7 +58,7 @@ def write_page(
         rank_by=rank_by,
         against=against,
         pictures=_fewest(pictures),
-        reproduce=reproduce(results, records),
+        reproduce=[*([Part("Not made alike", differing)] if differing else []), *reproduce(results, records)],
         alarms=[*(f"A record of a run cannot be read: {error}" for error in wrong), *theory_page.alarms(results)],
         findings=theory_page.sections(results, files),
     )
@@ -63,16 +70,28 @@ PICTURES = "pictures/*.png"
 
 
 def page_figures(
-    results: pd.DataFrame, folders: Sequence[Path], *, rank_by: str | None = None, against: str = AGAINST
+    results: pd.DataFrame,
+    folders: Sequence[Path],
+    *,
+    rank_by: str | None = None,
+    against: str = AGAINST,
+    labels: Sequence[str] = (),
 ) -> list[Figure]:
     """Every figure of the page, for papers."""
-    said = content(results, _files(folders), title="", source="", version="", rank_by=rank_by, against=against)
-    sections = [*said["sections"], *theory_page.sections(results, _files(folders))]
+    files = _files(folders, labels)
+    said = content(results, files, title="", source="", version="", rank_by=rank_by, against=against)
+    sections = [*said["sections"], *theory_page.sections(results, files)]
     return [figure for section in sections for part in section.parts for figure in part.figures]
 
 
-def _files(folders: Sequence[Path]) -> dict[str, Path]:
-    return {file.stem: file for folder in folders for place in _places(folder) for file in result_files(place)}
+def _files(folders: Sequence[Path], labels: Sequence[str]) -> dict[str, Path]:
+    """replica_id -> file, the ids as they stand in a table of several folders."""
+    return {
+        marked(file.stem, label) if label else file.stem: file
+        for folder, label in zip(folders, labels or [""] * len(folders), strict=True)
+        for place in _places(folder)
+        for file in result_files(place)
+    }
 
 
 def _places(folder: Path) -> list[Path]:
