@@ -109,13 +109,12 @@ class OpenRegistry(Registry):
         return [path for folder in spec.submodule_search_locations for path in sorted(Path(folder).rglob("*.py"))]
 
     def docstring(self, name: str) -> str:
-        return super().docstring(name) if name in self.places else inspect.getdoc(self.load(name)) or ""
+        if name in self.places:  # a listing goes on where a distribution claims the name too
+            return Registry(self.kind, self.places).docstring(name)
+        return inspect.getdoc(self.load(name)) or ""
 
     def outside(self) -> dict[str, str]:
-        return {
-            shown(name): shown(f"of {' and of '.join(map(_distribution, found))}")
-            for name, found in self._entries().items()
-        }
+        return {shown(name): shown(f"of {' and of '.join(self._owners(name))}") for name in self._entries()}
 
     def _entries(self) -> dict[str, list[EntryPoint]]:
         found: dict[str, list[EntryPoint]] = {}
@@ -123,12 +122,14 @@ class OpenRegistry(Registry):
             found.setdefault(entry.name, []).append(entry)
         return found
 
+    def _owners(self, name: str) -> list[str]:
+        """Who has a name: "ganbench", then distributions with their versions."""
+        ours = any(name in registry.places for registry in (self, *self.beside()))
+        return ["ganbench"] * ours + [_distribution(entry) for entry in self._entries().get(name, [])]
+
     def _entry(self, name: str) -> EntryPoint | None:
         """The entry point of a name; None where there is none. Raises ObjectiveError where the name has two owners."""
-        entries = self._entries().get(name, [])
-        owners = [_distribution(entry) for entry in entries]
-        if any(name in registry.places for registry in (self, *self.beside())):
-            owners.insert(0, "ganbench")
+        entries, owners = self._entries().get(name, []), self._owners(name)
         if entries and len(owners) > 1:
             raise ObjectiveError(
                 f'"{shown(name)}" is the name of several: of {" and of ".join(owners)}; uninstall all but one of them'
@@ -140,8 +141,7 @@ class OpenRegistry(Registry):
         module, _, needed = self.base.partition(":")
         contract = importlib.import_module(module)
         base = getattr(contract, needed)
-        plays = isinstance(found, type) and issubclass(found, base)
-        if not plays:
+        if not (isinstance(found, type) and issubclass(found, base)):
             kind = f"no {needed}; inherit it" if isinstance(found, type) else f"{type(found).__name__}; name a class"
             raise ObjectiveError(f"{name}: found {kind}: from {module} import {needed}")
         where = f"{line_of(found)}: {found.__name__}"

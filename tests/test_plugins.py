@@ -426,3 +426,12 @@ def test_a_listing_names_entry_points_with_their_distribution_and_imports_none(f
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["acme-gan", "of", "acme", "1.0"] in lines, done.stderr
+
+
+def test_a_listing_goes_on_where_a_distribution_claims_a_name_of_ganbench(folder: Path):
+    site = installed(folder, "acme", {"minimax": "acme_objectives:Mine"})
+    command = [sys.executable, "-m", "ganbench", "list", "objectives"]
+    environment = {"PYTHONPATH": f"{site}:{Path(__file__).parents[1]}", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert ["minimax", "of", "ganbench", "and", "of", "acme", "1.0"] in lines, done.stderr
