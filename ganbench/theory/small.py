@@ -129,7 +129,8 @@ class Seat:
     seed: int
 
 
-RATE = 0.05
+RATE = 1e-3
+"""Of descent: at larger ones a penalty of weight 1000 throws the critic about until rounding decides where it is."""
 
 
 def trained(seats: list[Seat], iterations: int) -> Training:

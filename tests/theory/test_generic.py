@@ -44,6 +44,12 @@ def test_a_law_applies_to_some_objective(law: Law):
     assert any(law is applied for _, applied in CASES)
 
 
+@pytest.mark.parametrize("spec", ["cramer[weight=1000]", "cramer[embedding=4096]", "wasserstein-gp[weight=1e4]"])
+def test_steep_penalties_leave_an_iteration_what_it_is(spec: str):
+    (verdict,) = check(subject(spec), [law for law in LAWS if law.name == "iteration"])
+    assert verdict.holds, verdict.worst
+
+
 def test_a_loss_that_leaves_float32_marks_its_replica_as_diverged():
     # the dual of KL pays exp(V - 1) for generated samples: e^9999 is no number of float32
     ends = {c.about: c.measured for c in extremes.extreme(subject("f-gan[divergence=kl]"))}
