@@ -301,6 +301,16 @@ def test_fewer_inner_steps_find_less_of_the_gap():
     assert few < many
 
 
+def test_worst_case_players_step_on_batches_of_their_own_and_end_on_a_held_out_one():
+    training = ensemble(WassersteinClip(clip=9.0), (0.3,), (0.5,), GAUSSIAN, network=DIRAC)
+    view = View(training, GAUSSIAN, "DualityGap.0")
+    stepped, held_out = (float(fields["x"][0].mean()) for fields in (view.step_fields(0), view.fields(first=1)))
+    # V = psi (E x - theta); a step of rate .2 each
+    psi, theta = 0.5 + 0.2 * (stepped - 0.3), 0.3 + 0.2 * 0.5
+    expected = psi * (held_out - 0.3) - 0.5 * (held_out - theta)
+    assert measured(DualityGap(steps=1), training, GAUSSIAN)["duality_gap"] == pytest.approx(expected, rel=1e-9)
+
+
 def test_a_regulariser_of_the_joint_game_is_no_bound_of_the_worst_case_players():
     with_it, without = (measured(DualityGap(), dirac(0.3, -0.7, added)) for added in ((Consensus(),), ()))
     assert with_it == without

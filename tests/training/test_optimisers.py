@@ -19,7 +19,7 @@ from ganbench.catalogue import OPTIMISERS
 from ganbench.fields import swept_fields
 from ganbench.networks.games import Dirac
 from ganbench.objectives.minimax import NonSaturating
-from ganbench.objectives.wasserstein import Wasserstein
+from ganbench.objectives.wasserstein import WassersteinClip
 from ganbench.training.ensemble import Game, lifted
 from ganbench.training.optimisers import SGD, Adam, ExtraAdam, Optimiser, OptimisticAdam, RMSProp
 
@@ -117,9 +117,11 @@ def test_optimistic_adam_s_first_two_steps_are_those_worked_by_hand():
 START, BATCH = (1.0, -1.0), 4
 
 
-def bilinear(optimiser: Optimiser, iterations: int, updates: str = "simultaneous") -> list[tuple[float, float]]:
+def bilinear(
+    optimiser: Optimiser, iterations: int, updates: str = "simultaneous", clip: float = math.inf
+) -> list[tuple[float, float]]:
     """(theta, psi) of the game theta psi from (1, -1) after 0, 1, 2, ... iterations of the library's own step."""
-    objective = Wasserstein(d_steps=1, updates=updates)
+    objective = WassersteinClip(d_steps=1, updates=updates, clip=clip)
     game = Game(objective, optimiser, Dirac(*START), None, 1, (1,), BATCH, 2, False, "cpu", precision="fp64")
     zeros = torch.zeros(2, BATCH, 1, dtype=torch.float64)
     state = game.initial_state([3, 4])
@@ -142,6 +144,13 @@ def test_extra_adam_s_first_step_is_the_one_worked_by_hand():
     for found, start, gradient in ((psi, -1.0, ahead_theta), (theta, 1.0, -ahead_psi)):
         second = (0.25 + 0.5 * gradient**2) / 0.75
         assert found == pytest.approx(start - 0.1 * gradient / (math.sqrt(second) + 1), rel=1e-12)
+
+
+def test_the_point_ahead_has_a_critic_within_its_bound():
+    # psi would go on to -1.05: clipped at -1, where it stands, it gives theta the gradient 1 a second time
+    (theta, psi) = bilinear(ExtraAdam(lr_d=0.1, lr_g=0.1, beta1=0.0, beta2=0.5, eps=1.0), 1, clip=1.0)[1]
+    assert psi == -1
+    assert theta == pytest.approx(1 - 0.05, rel=1e-12)
 
 
 # with beta1 = 0 and eps = E far above every gradient Adam is gradient descent at h = lr / E, to about |gradient| / E
