@@ -36,6 +36,11 @@ def test_an_objective_with_a_stated_optimum_keeps_the_law(checked: Subject, law:
     assert [c for c in comparisons if not c.holds] == []
 
 
+def test_a_trained_discriminator_may_err_by_2_percent():
+    errors = [c for c in REACHED.measure(subject("minimax")) if c.about.startswith("max |D - p_r/(p_r+p_g)|")]
+    assert [(c.expected, c.tolerance, c.relation) for c in errors] == [(0, 0.02, "=")] * len(PAIRS)
+
+
 class Doubled(Minimax):
     """States an optimum of twice the log ratio."""
 

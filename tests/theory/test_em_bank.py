@@ -28,6 +28,11 @@ def test_the_law_holds(law: Law, name: str):
     assert holds(law, subject(name))
 
 
+@pytest.mark.parametrize("law", [IDENTITY, BELIEF])
+def test_the_identities_are_demanded_to_ten_digits(law: Law):
+    assert max(c.tolerance for c in law.measure(subject("em"))) <= 1e-10
+
+
 @pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize(
     "name", ["minimax", "em[temperature=2]", "em[prior=gaussian]", "em[weights=importance]", "em[packing=2]"]

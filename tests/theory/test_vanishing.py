@@ -14,6 +14,17 @@ def test_minimax_loses_3_5_decades():
     assert all(c.holds for c in VANISHES.measure(Subject("minimax", Minimax())))
 
 
+def test_the_demands_are_3_5_decades_and_a_norm_of_1(monkeypatch):
+    def judged(*norms: float) -> list[bool]:
+        monkeypatch.setattr(vanishing, "gradient_norms", lambda objective: [norms[0]] * (len(MARKS) - 1) + [norms[1]])
+        checked = Subject("minimax", Minimax()), Subject("non-saturating", NonSaturating())
+        return [c.holds for law, s in zip((VANISHES, REMAINS), checked, strict=True) for c in law.measure(s)]
+
+    assert judged(10**3.6, 1.01) == [True, True]
+    assert judged(10**3.4, 1.01) == [False, True]
+    assert judged(10**3.6, 0.99) == [True, False]
+
+
 def test_the_non_saturating_gradient_stays_at_1_or_above():
     assert all(c.holds for c in REMAINS.measure(Subject("non-saturating", NonSaturating())))
 
