@@ -19,7 +19,7 @@ from ganbench.report.verdicts import AGAINST
 from ganbench.report.wording import inert
 from ganbench.store import load_results, read_records
 from ganbench.store.container import write_whole
-from ganbench.store.records import Record, newest
+from ganbench.store.records import Record
 from ganbench.store.replicas import result_files
 
 NAME = "report.html"
@@ -47,8 +47,9 @@ def write_page(
     pictures = sorted({path for folder in folders for path in (*folder.glob(PICTURES), *folder.glob(f"*/{PICTURES}"))})
     records, wrong = [], []
     for folder in folders:
-        records += newest(folder)
-        wrong += read_records(folder)[1]
+        found, unreadable = read_records(folder)
+        records += distinct(found)
+        wrong += unreadable
     made = content(
         results,
         files,
@@ -67,6 +68,11 @@ def write_page(
 
 
 PICTURES = "pictures/*.png"
+
+
+def distinct(records: Sequence[Record]) -> list[Record]:
+    """The newest record of each command, suite's text and environment: what two machines made lies in one folder."""
+    return list({(r.suite, r.command, r.toml_sha256, json.dumps(flat(r.environment))): r for r in records}.values())
 
 
 def page_figures(
@@ -108,7 +114,7 @@ def reproduce(results: pd.DataFrame, records: Sequence[Record]) -> list[Part]:
     parts = [_record(record) for record in records]
     if not records:
         parts.append(Part(words=["No record of a run lies in the folder: it was written by an earlier version."]))
-    differing = differences([record.environment for record in records], [record.suite for record in records])
+    differing = differences([r.environment for r in records], [f"{r.suite} begun {r.began[:16]}" for r in records])
     if differing:
         parts.append(Part("Runs on different machines", differing))
     executions = sorted(results.execution.dropna().unique()) if len(results) else []
