@@ -18,6 +18,16 @@ from ganbench.report.wording import CURRENCIES
 from ganbench.suite import load_suite
 
 REPLICAS = 16
+NUMBERLESS = """\
+from ganbench.objectives.contract import Objective, mean
+
+class Mine(Objective):
+    def d_loss(self, G, D, b, /):
+        return mean(b.w, D(b.x)) * float("nan")
+
+    def g_loss(self, G, D, b, /):
+        return mean(b.r, D(G(b.z)))
+"""
 FREE = "em: the forward passes of its E-steps take no gradient step and are not charged."
 
 
@@ -158,6 +168,18 @@ def test_a_diverged_replica_is_counted_and_no_failure(tmp_path):
     said = run(tmp_path, "-o", "wasserstein-gp[optimiser=sgd,lr_d=1000,lr_g=1000]", "-t", "ring8")
     assert said.exit_code == 0
     assert re.search(r"4 completed, 2 diverged; ", said.stdout)
+
+
+def test_an_objective_from_outside_that_diverges_is_named_with_the_lines_of_its_losses(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my.py").write_text(NUMBERLESS)
+    done = run(tmp_path, "-o", "my.py:Mine", "-o", "minimax", "-t", "ring8")
+    assert done.exit_code == 0
+    told = [line for line in done.stderr.splitlines() if line.startswith("diverged: ")]
+    assert told == [
+        "diverged: 2 replicas of my.py:Mine, whose losses are at my.py:4 and my.py:7; see whether one is no number:"
+        f" ganbench check {tmp_path}/my.py:Mine"
+    ]
 
 
 def test_a_failed_replica_is_exit_code_1_a_row_and_its_error_and_the_same_command_mends_it(tmp_path, monkeypatch):

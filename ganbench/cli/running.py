@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,9 +126,30 @@ def close(done: Run, also: str) -> None:
     counts = {**dict.fromkeys(FINISHED, 0), **done.counts()}
     click.echo(f"\n{', '.join(f'{count} {status}' for status, count in counts.items())}; {duration(done.wall_s)}")
     click.echo(f"results: {done.folder} ({also})")
+    _say_diverged(done)
     if counts.keys() - set(FINISHED):
         _say_failures(done)
         sys.exit(FAILED)
+
+
+def _say_diverged(done: Run) -> None:
+    """One line on stderr for each objective from outside that diverged, with the files and lines of its losses."""
+    from ganbench import catalogue
+    from ganbench.plugins import line_of
+    from ganbench.report.wording import inert
+
+    diverged: dict[str, list[Replica]] = {}
+    for replica in done.plan.replicas:
+        objective = replica.cell.objective
+        name = objective.place or objective.name
+        if done.statuses.get(replica.replica_id) == "diverged" and catalogue.OBJECTIVES.sources(name):
+            diverged.setdefault(name, []).append(replica)
+    for name, replicas in diverged.items():
+        objective = replicas[0].cell.objective
+        losses = (getattr(objective.instance, f"{player.lower()}_loss") for player in objective.instance.players)
+        lines = " and ".join(map(line_of, losses))
+        said = f"diverged: {len(replicas)} replicas of {objective.name}, whose losses are at {lines};"
+        click.echo(inert(f"{said} see whether one is no number: ganbench check {shlex.quote(name)}"), err=True)
 
 
 def _say_plan(suite: Suite, results: Path, device: str, workers: int | None) -> None:
