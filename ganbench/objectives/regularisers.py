@@ -136,7 +136,8 @@ class Blurred(Player):
 class Consensus(Regulariser):
     """Both players descend half the squared norm of the joint gradient of their unpenalised losses as well.
 
-    The gradient of that norm is exact, through second derivatives.
+    The gradient of that norm is exact, through second derivatives. Beside `sn` the joint gradient is in the normalised
+    weights, as the losses see them.
     """
 
     weight: Swept = ranged(1.0, at_least=0)
