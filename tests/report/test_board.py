@@ -60,8 +60,10 @@ def test_diverged_replicas_move_the_value_and_not_that_of_the_completed_ones(stu
     add(study, "minimax", [0.8] * 10)
     for seed in range(6, 10):
         study.add("em", seed, status="diverged")
+    study.add("em", 10, status="failed")
     table = made(study)
     # of six at 0.2 and four at the worst completed 0.8, two leave at either end: (4 x 0.2 + 2 x 0.8) / 6
     assert column(table, "w1 ↓")["em"].startswith("0.400 ±")
     assert column(table, "completed only")["em"].startswith("0.200 ±")
-    assert column(table, "diverged")["em"] == "4/10 (12%–74%)"
+    assert column(table, "diverged")["em"] == "4/10 (12%–74%)"  # of those that ran
+    assert column(table, "failed")["em"] == "1/11 (0%–41%)"  # of those planned

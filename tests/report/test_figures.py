@@ -38,7 +38,14 @@ def over_training(values: list[list[float]]) -> pd.DataFrame:
         for seed, of_seed in enumerate(values)
         for i, value in enumerate(of_seed)
     ]
-    about = {"metric": "w1", "final": False, "measured_later": False, "floor": 0.1, "unit": "", "direction": "lower"}
+    about: dict[str, Any] = {
+        "metric": "w1",
+        "final": False,
+        "measured_later": False,
+        "floor": 0.1,
+        "unit": "",
+        "direction": "lower",
+    }
     return pd.DataFrame(rows).assign(**about)
 
 
@@ -75,7 +82,7 @@ def test_a_diverged_replica_never_reaches_the_target_and_counts():
             [(100.0, "completed"), (300.0, "completed"), (math.inf, "completed"), (100.0, "diverged")]
         )
     ]
-    about = {"label": "em", "iteration": 500, "quality_target": 0.3, "quality_metric": "w1"}
+    about: dict[str, Any] = {"label": "em", "iteration": 500, "quality_target": 0.3, "quality_metric": "w1"}
     (line,) = made(incidence(pd.DataFrame(reached).assign(**about), looks(["em"]), "iteration", "t0"))
     assert (line["x"], line["y"]) == ([0, 100, 300, 500], [0, 0.25, 0.5, 0.5])
 
