@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ganbench.fields import Swept, ranged
+from ganbench.fields import FieldError, Swept, ranged
 from ganbench.objectives.contract import Batch, Network, Objective, mean
 
 
@@ -18,6 +18,8 @@ class LSGAN(Objective):
     At its optimum D is (b p_r + a p_g) / (p_r + p_g). The defaults a=0, b=c=1 are equation 9, with which the paper
     trains. With b - c = 1 and b - a = 2, as in a=-1, b=1, c=0 of equation 8, E (D(x) - c)^2 + E (D(G(z)) - c)^2 is at
     that D the Pearson divergence of p_r + p_g and 2 p_g. `lsgan-sigmoid` takes the squares of a probability instead.
+
+    Raises FieldError where a equals b.
 
     >>> import torch
     >>> b = Batch(x=torch.full((1, 1), 3.0), z=torch.full((1, 1), 2.0))
@@ -33,6 +35,11 @@ class LSGAN(Objective):
     source = "Mao et al. 2017, arXiv:1611.04076, equations 2 and 9"
     formula = "D: min E (D(x) - b)^2 / 2 + E (D(G(z)) - a)^2 / 2;  G: min E (D(G(z)) - c)^2 / 2"
     year = 2017
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.a == self.b:
+            raise FieldError("a", f"found {self.a:g}, as b; expected two codes, or D has nothing to learn; change one")
 
     def d_loss(self, G: Network, D: Network, b: Batch, /) -> Tensor:
         return (mean(b.w, (D(b.x) - self.b).square()) + mean(b.r, (D(G(b.z)) - self.a).square())) / 2

@@ -17,7 +17,7 @@ class Unrolled(Minimax):
     """Minimax whose generator descends V against D after `unroll` gradient steps of D's own on the same batch.
 
     G's gradient goes through these steps, so that it sees how D will answer. They are plain gradient steps of rate
-    `lr_unroll` as in the paper's equation 7, on D's loss without penalties; the paper's code for toys unrolls Adam with
+    `lr_unroll` as in the paper's equation 8, on D's loss without penalties; the paper's code for toys unrolls Adam with
     its moments. D itself takes no step in them. V keeps the term of the real samples, on which the later D depends.
 
     >>> from torch import nn

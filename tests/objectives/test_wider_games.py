@@ -250,3 +250,8 @@ def test_an_autoencoder_refuses_packs():
     with pytest.raises(FieldError, match="judges no packs of samples, found 2; remove it") as error:
         build(VAE, {"packing": 2})
     assert error.value.field == "packing"
+
+
+def test_two_equal_codes_of_lsgan_are_refused():
+    with pytest.raises(FieldError, match=r"found 1, as b; expected two codes"):
+        LSGAN(a=1.0)

@@ -1,4 +1,7 @@
-"""Deliberate mistakes in real objectives, each caught by a law that the unchanged objective keeps."""
+"""Deliberate mistakes in real objectives, each caught by a law that the unchanged objective keeps.
+
+Over 250 lines: one list of mistakes, read as a whole.
+"""
 
 from __future__ import annotations
 

@@ -57,6 +57,9 @@ def bounds_critic(regulariser: Regulariser) -> bool:
 class DualityGap(Diagnostic):
     """max over D of V(G, D), less min over G of V(G, D), each approached by `steps` steps of that player alone.
 
+    A worst-case player that becomes non-finite stands where it was last finite; the reading is then still at most the
+    gap.
+
     V is the objective's value without penalties. From the present state, each player takes the library's own steps with
     the cell's optimiser from an empty state, on fresh batches, the critic under its regularisers; both end on one
     held-out batch. 0 at an equilibrium. So few steps find less than the worst case: the value is below the gap, up to
