@@ -17,7 +17,7 @@ from ganbench.cli import main
 from ganbench.execution.findings import measure_finding
 from ganbench.execution.worker import Job, run_job
 from ganbench.planning import PACKAGE, code_version, plan_replicas
-from ganbench.suite import Cell, load_suite, parse_suite, resolve
+from ganbench.suite import Cell, SuiteError, load_suite, parse_suite, resolve
 from ganbench.theory.finding import Finding
 from ganbench.theory.law import Comparison, Law
 
@@ -113,6 +113,11 @@ def test_a_law_that_raises_fails_its_replica_with_the_reason(monkeypatch):
     (replica,) = plan_replicas(suite, resolve(parse_suite(SUITE)), {**suite.execution.on("cpu"), "device": "cpu"})
     (outcome,) = run_job(Job((replica.definition,), "cpu", checkpoint=""), lambda steps: None)
     assert (outcome.status, "ZeroDivisionError" in outcome.info["error"]) == ("failed", True)
+
+
+def test_a_finding_that_is_listed_twice_is_refused():
+    with pytest.raises(SuiteError, match=r"findings\[1\]: em-bank is listed twice; remove one"):
+        resolve(parse_suite('name = "few"\nseeds = 1\nfindings = ["em-bank", "em-bank"]\n'))
 
 
 def test_a_run_of_findings_completes_with_every_comparison_stored(first):

@@ -100,6 +100,7 @@ class _Resolver(Rows):
 
     def findings(self) -> Iterator[Cell]:
         """A cell for each finding, on the target that it names."""
+        self.refuse_repeated("findings", self.suite.findings)
         for index, spec in enumerate(self.suite.findings):
             for point in spec.grid():
                 keys: Keys = ("findings", index)

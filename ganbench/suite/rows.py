@@ -35,6 +35,12 @@ class Rows(Assembler):
                 if row is not None:
                     yield row
 
+    def refuse_repeated(self, kind: str, specs: tuple[Spec, ...]) -> None:
+        """A problem for each spec that stands in its table already: its replicas would be stored over each other."""
+        for index, spec in enumerate(specs):
+            if spec in specs[:index]:
+                self.problems.append(Problem((kind, index), f"{spec} is listed twice; remove one"))
+
     def row(self, point: Spec, spec: Spec, keys: Keys) -> Row | None:
         """The row of one point of a spec's grid; None where something is wrong with it."""
         written = written_in(point, keys)
