@@ -227,8 +227,7 @@ class _Resolver(Rows):
         if row.optimiser is not None:
             try:
                 gradients = row.optimiser.instance.gradients_per_step
-                cost = iteration_cost(row.objective.instance, suite.training.batch, gradients)
-                iterations = budget.iterations(cost)
+                iterations = budget.iterations(iteration_cost(row.objective.instance, suite.training.batch, gradients))
                 row.objective.instance.bind(column.target.instance)
             except FieldError as error:
                 self.problems.append(Problem(row.keys, f"{error} (on {column.label})"))
