@@ -198,3 +198,10 @@ def test_what_a_finding_measures_with_is_its_code_and_no_trained_replicas(file, 
     (changed / file).write_text((changed / file).read_text() + "# changed\n")
     after = [code_version(cell, changed) for cell in (finding, minimax)]
     assert [a != b for a, b in zip(after, before, strict=True)] == [of_finding, of_objective]
+
+
+@pytest.mark.parametrize("arguments", [("-t", "ring8"), ("-o", "minimax"), ("-n", "mlp")])
+def test_a_suite_of_findings_has_nothing_of_a_game_to_change(arguments: tuple[str, str]):
+    said = CliRunner().invoke(main, ["run", "--suite", "theory", *arguments, "--dry-run"])
+    assert said.exit_code == 2
+    assert "theory: found findings alone" in said.stderr

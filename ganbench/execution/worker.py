@@ -1,6 +1,8 @@
 """What one process does with one ensemble: train it, measure it, and hand back the outcome of every replica.
 
 The same function serves every executor; it writes nothing but its checkpoint.
+
+Over 250 lines: one ensemble from its start or checkpoint to its outcomes, in the order of a run.
 """
 
 from __future__ import annotations

@@ -12,7 +12,13 @@ from ganbench import streams
 from ganbench.registry import did_you_mean
 from ganbench.report import wording
 from ganbench.report.finals import AT, REACHED, final_values, is_finding, plain, ranking_metric
-from ganbench.statistics import NARROW_BELOW, bootstrap_interval, clopper_pearson, interquartile_mean
+from ganbench.statistics import (
+    FEWEST_FOR_INFERENCE,
+    NARROW_BELOW,
+    bootstrap_interval,
+    clopper_pearson,
+    interquartile_mean,
+)
 
 COSTS = ("iteration_s", "samples_per_s", "peak_memory_mb")
 
@@ -25,12 +31,13 @@ def rank(results: pd.DataFrame, rank_by: str | None = None) -> pd.DataFrame:
 
     `value` is the interquartile mean of the final `rank_by` over completed and diverged replicas. A diverged one counts
     as the worse of `trivial`'s interquartile mean and the target's worst completed replica; a final value that is no
-    number counts as infinitely bad. low, high: 95% percentile bootstrap over replicas. `median` and `worst` are over
-    the same values. Failed replicas, which an error ended, and missing ones are counted and enter no value: missing is
-    what the newest run planned and nobody stored or, where no run is on record, a seed that only other rows of the
-    target have. Each other metric has the median of its completed replicas and its floor; one
-    that was measured later is a metric of its own, named as in `final_values`, and `rank_by` may leave out the number
-    of samples. Baselines have no rank. `rank_by` defaults to what the suite says, or "w1". Where a cell has several
+    number counts as infinitely bad. low, high: 95% percentile bootstrap over replicas,
+    NaN below 5. `median` and `worst` are over the same values. Failed replicas, which an error ended, and missing ones
+    are counted and enter no value: missing is what the newest run planned and nobody stored or, where no run is on
+    record, a seed that only other rows of the target have. Each other metric has the median of its completed
+    replicas and its floor; one that was measured later is a metric of its own, named as in `final_values`, and
+    `rank_by` may leave out the number of samples.
+    Baselines have no rank. `rank_by` defaults to what the suite says, or "w1". Where a cell has several
     replicas of one seed, the one written last counts and `superseded` says how many do not.
 
     Values of two instruments never share a column: a metric that has several on one target is one for each, and
@@ -185,7 +192,9 @@ def _score(cell: pd.DataFrame, costs: pd.Series, penalty: float, sign: int) -> d
         return dict.fromkeys(("value", "low", "high", "median", "worst"), math.nan) | {"too_narrow": False}
     # its own key: no other cell may move an interval
     rng = streams.generator(0, f"bootstrap/{cell.target.iloc[0]}/{cell.cell_id.iloc[0]}")
-    ends = sorted(sign * end for end in bootstrap_interval(values, interquartile_mean, rng))
+    ends = [math.nan, math.nan]
+    if len(values) >= FEWEST_FOR_INFERENCE:
+        ends = sorted(sign * end for end in bootstrap_interval(values, interquartile_mean, rng))
     return {
         "value": sign * float(interquartile_mean(values)),
         "low": ends[0],

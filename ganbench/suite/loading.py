@@ -82,6 +82,11 @@ def apply_overrides(
     iterations for each objective, whatever they cost. Raises SuiteError.
     """
     suite = suite if isinstance(suite, Suite) else load_suite(suite)
+    if not suite.plays and (objectives or targets or network is not None):
+        raise SuiteError(
+            f"{suite.name}: found findings alone, which have no objective, target or network to change; choose among"
+            " them by --set 'findings=[\"em-bank\"]'"
+        )
     document = suite.document
     for key, value in (settings or {}).items():
         document = _set(document, key, value)

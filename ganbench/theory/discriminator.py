@@ -1,4 +1,7 @@
-"""The discriminator at its optimum: a trained one reaches it, nothing beats it, and its loss there is a divergence."""
+"""The discriminator at its optimum: a trained one reaches it, nothing beats it, and its loss there is a divergence.
+
+Over 250 lines: the laws of one theme with what each measures.
+"""
 
 from __future__ import annotations
 

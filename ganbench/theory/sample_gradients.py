@@ -2,6 +2,8 @@
 
 Data are Bernoulli(p), the generator is Bernoulli(theta), and every sample of a size is enumerated with its probability.
 Critics see the points 0 and 1 as they are: an embedding is the identity.
+
+Over 250 lines: the laws of one theme with what each measures.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@ A loss is written for one replica; here it is differentiated, joined with its op
 and lifted over R by `torch.func.vmap`, or by a loop where that is faster: beyond some size of images and networks the
 tensors of one replica fit into a processor's cache and those of all do not. Everything goes by position: a keyword
 argument would be broadcast, not mapped.
+
+Over 250 lines, so that it stays the only place.
 """
 
 from __future__ import annotations

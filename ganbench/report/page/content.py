@@ -1,4 +1,7 @@
-"""What the page says, in its order: which objective, how sure, what fails, how fast, samples, how to reproduce it."""
+"""What the page says, in its order: which objective, how sure, what fails, how fast, samples, how to reproduce it.
+
+Over 250 lines: one page, section by section.
+"""
 
 from __future__ import annotations
 
