@@ -20,7 +20,6 @@ __all__ = ["ran"]  # a fixture
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: install the package chromium"),
-    pytest.mark.xdist_group("browser"),
 ]
 
 

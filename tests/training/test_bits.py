@@ -23,7 +23,6 @@ CHUNKS = [SHUFFLED[i : i + 8] for i in range(0, 32, 8)]
 # one graph to compile instead of two
 COMPILED = NonSaturating(updates="simultaneous")
 # pytest -n 2 --dist loadgroup then compiles in one process; elsewhere the cache on disk is shared
-compiling = pytest.mark.xdist_group("compiled")
 each_objective = pytest.mark.parametrize("name", OBJECTIVES.names())
 
 
@@ -62,7 +61,6 @@ def test_a_run_in_two_pieces_is_the_run_in_one(name: str):
     assert same_bits(lane(whole, 1), lane(pieces, 1))
 
 
-@compiling
 def test_compiled_a_seed_alone_among_8_and_among_32_is_the_same():
     alone = lane(trained([3], ITERATIONS, COMPILED, size=BIG, compiled=True), 0)
     chunk, place = among_32()
@@ -70,13 +68,11 @@ def test_compiled_a_seed_alone_among_8_and_among_32_is_the_same():
     assert same_bits(alone, lane(trained(chunk, ITERATIONS, COMPILED, size=BIG, compiled=True), place))
 
 
-@compiling
 def test_compiled_one_seed_in_every_lane_gives_equal_lanes():
     training = trained([3] * 8, ITERATIONS, COMPILED, size=BIG, compiled=True)
     assert all(same_bits(lane(training, 0), lane(training, i)) for i in range(1, 8))
 
 
-@compiling
 def test_compiled_and_eager_agree_to_rounding():
     # Adam divides by the root of its second moment: gradients near 0 turn rounding into steps, so few iterations
     eager, compiled = (trained([3], 1, COMPILED, size=BIG, compiled=c) for c in (False, True))
@@ -84,7 +80,6 @@ def test_compiled_and_eager_agree_to_rounding():
         torch.testing.assert_close(p, q, rtol=1e-3, atol=1e-4)
 
 
-@compiling
 def test_compiled_a_replica_that_diverges_leaves_its_neighbours_alone():
     _a_poisoned_lane_leaves_its_neighbours_alone([Lane(COMPILED, Adam(), seed) for seed in range(8)], True)
 
