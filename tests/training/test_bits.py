@@ -22,7 +22,6 @@ CHUNKS = [SHUFFLED[i : i + 8] for i in range(0, 32, 8)]
 
 # one graph to compile instead of two
 COMPILED = NonSaturating(updates="simultaneous")
-# pytest -n 2 --dist loadgroup then compiles in one process; elsewhere the cache on disk is shared
 each_objective = pytest.mark.parametrize("name", OBJECTIVES.names())
 
 
