@@ -1,4 +1,7 @@
-"""The diagnostics of training on games whose numbers theory knows: points, lines, parabolas and Gaussians."""
+"""The diagnostics of training on games whose numbers theory knows: points, lines, parabolas and Gaussians.
+
+Over 300 lines: each diagnostic on games whose numbers theory knows.
+"""
 
 from __future__ import annotations
 
