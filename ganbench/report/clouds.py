@@ -108,5 +108,6 @@ def _window(points: Float[np.ndarray, "n d"]) -> tuple[np.ndarray, float]:
 
 def _packed(points: Float[np.ndarray, "n d"], centre: np.ndarray, half: float) -> str:
     """x and y in turn as little-endian int16 over the window, beyond whose edge a point lies on it, base64."""
+    # nothing is repaired: what is not finite is drawn on the window's edge, as all that lies beyond it
     scaled = np.nan_to_num((points[:POINTS] - centre) / half, nan=9.0, posinf=9.0, neginf=-9.0)
     return base64.b64encode((np.clip(scaled, -1.02, 1.02) * 32000).astype("<i2").tobytes()).decode("ascii")
