@@ -15,6 +15,7 @@ from ganbench.catalogue import AVERAGED
 from ganbench.execution.measurement import Rows, measure
 from ganbench.execution.worker import Job, new_training
 from ganbench.metrics.contract import NonFiniteSamples
+from ganbench.networks.parameters import Parameters
 from ganbench.planning import Replica, plan_ensembles
 from ganbench.suite import Cell
 
@@ -103,7 +104,7 @@ def _samples(
         if stacked.shape != tuple(like.shape):
             raise ValueError(f"the stored {name} has the shape {stacked.shape[1:]}, expected {tuple(like.shape[1:])}")
         stored[name] = torch.from_numpy(stacked).to(device)
-    training.state = {**training.state, "G": stored}
+    training.state = {**training.state, "G": Parameters.joined(stored, leading=1)}
     return training.samples("evaluation.final", number, n)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from jaxtyping import Float
@@ -16,9 +16,9 @@ Network = Callable[[Tensor], Tensor]
 class Player:
     """A network with its parameters; generator and discriminator are Players."""
 
-    def __init__(self, module: torch.nn.Module, params: dict[str, Tensor], packing: int = 1):
+    def __init__(self, module: torch.nn.Module, params: Mapping[str, Tensor], packing: int = 1):
         self.module = module
-        self.params = params
+        self.params = dict(params)
         self.packing = packing  # rows of the network's own batch that are one row to the losses
         self._answers: dict[int, tuple[Tensor, Tensor]] = {}
 
@@ -35,7 +35,7 @@ class Player:
             return functional_call(self.module, self.params, (v,))
         return packed(functional_call(self.module, self.params, (v.reshape(m * v.shape[0], -1),)), m)
 
-    def with_params(self, params: dict[str, Tensor]) -> Player:
+    def with_params(self, params: Mapping[str, Tensor]) -> Player:
         """The same network with other parameters."""
         return Player(self.module, params, self.packing)
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ganbench.networks.games import Dirac
+from ganbench.networks.parameters import Parameters
 from ganbench.objectives.contract import Objective, Regulariser
 from ganbench.objectives.regularisers import R1, R2, Consensus, GradientPenalty, InstanceNoise, WeightClipping
 from ganbench.targets.mixtures import Gaussian1D
@@ -162,7 +163,8 @@ def one_iteration(trained: Training) -> Callable[[Tensor], Tensor]:
     fields = lane({**trained._draws.at(0), "t": torch.ones(game.width, dtype=torch.float64)}, 0)
 
     def run(point: Tensor) -> Tensor:
-        now = {**state, "G": {"weight": point[:1]}, "D": {"weight": point[1:, None]}}
+        G, D = Parameters.joined({"weight": point[:1]}), Parameters.joined({"weight": point[1:, None]})
+        now = {**state, "G": G, "D": D}
         for step in schedule:
             now = codes[step](now, swept, fields)
         return position(now)

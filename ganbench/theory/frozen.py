@@ -95,7 +95,7 @@ class Critics:
         return {
             "D": D,
             "G": {},
-            "optimiser_D": vmap(self.optimiser.initial_state)(D),
+            "optimiser_D": game.optimiser_state(D),
             "optimiser_G": {},
             "alive": torch.ones(width, dtype=torch.bool),
             "diverged_at": torch.full((width,), -1.0),

@@ -11,7 +11,7 @@ Over 250 lines, so that it stays the only place.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from torch.utils import _pytree as pytree
 from ganbench.fields import swept_fields
 from ganbench.networks.initialisation import initial_params, with_convolution
 from ganbench.networks.mlp import BatchStats
+from ganbench.networks.parameters import Parameters
 from ganbench.objectives.contract import (
     Batch,
     Objective,
@@ -34,7 +35,7 @@ from ganbench.objectives.contract import (
     seen,
 )
 from ganbench.plugins import of_shape
-from ganbench.training.compilation import compiled
+from ganbench.training.compilation import Code, compiled, flattened
 from ganbench.training.device import in_bfloat16
 from ganbench.training.optimisers import Optimiser
 
@@ -102,23 +103,27 @@ class Game:
         D, G = (
             self._stack(module, seeds, player) for module, player in ((self.critic(), "D"), (self.generator(), "G"))
         )
-        optimiser_state = vmap(self.optimiser.initial_state)
         width = len(seeds)
-        averaged = {"averaged_G": {k: p.clone() for k, p in G.items()}} if self.optimiser.ema else {}
+        averaged = {"averaged_G": pytree.tree_map(torch.clone, G)} if self.optimiser.ema else {}
         return {
             "D": D,
             "G": G,
-            "optimiser_D": optimiser_state(D) if D else {},
-            "optimiser_G": optimiser_state(G),
+            "optimiser_D": self.optimiser_state(D),
+            "optimiser_G": self.optimiser_state(G),
             "alive": torch.ones(width, dtype=torch.bool, device=self.device),
             "diverged_at": torch.full((width,), -1.0, device=self.device),
             **averaged,
         }
 
-    def _stack(self, module: nn.Module, seeds: list[int], player: str) -> dict[str, Tensor]:
+    def optimiser_state(self, params: Mapping[str, Tensor]) -> State:
+        """The empty state of a player's optimiser, stacked over R like its parameters."""
+        return vmap(self.optimiser.initial_state)(in_one(params)) if params else {}
+
+    def _stack(self, module: nn.Module, seeds: list[int], player: str) -> Mapping[str, Tensor]:
         each = [initial_params(module, seed, player) for seed in seeds]
         stacked = {k: torch.from_numpy(np.stack([params[k] for params in each])) for k in each[0]}
-        return {k: p.to(self.device, self.dtype) for k, p in stacked.items()}
+        named = {k: p.to(self.device, self.dtype) for k, p in stacked.items()}
+        return Parameters.joined(named, leading=1) if named else {}
 
     def swept(
         self,
@@ -149,6 +154,16 @@ def _unswept(owner: Any) -> Any:
     return dataclasses.replace(owner, **numbers)
 
 
+def in_one(params: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Parameters as optimisers take them: all of a player as one tensor where they lie in one."""
+    return {"all": params.flat} if isinstance(params, Parameters) else dict(params)
+
+
+def projects(regulariser: Regulariser) -> bool:
+    """Whether a regulariser moves the critic's parameters after a step."""
+    return type(regulariser).project is not Regulariser.project
+
+
 def one_step(game: Game, step: str) -> Callable[[State, dict[str, Any], dict[str, Tensor]], State]:
     """The step of ONE replica: state, swept numbers and batch fields -> state.
 
@@ -174,38 +189,45 @@ def one_step(game: Game, step: str) -> Callable[[State, dict[str, Any], dict[str
                 found["G"] = loss(G.params)
             return found
 
-        def projected(params: dict[str, Tensor]) -> dict[str, Tensor]:
+        def moved(rule: Any, player: str, grads: dict[str, Tensor]) -> Parameters:
+            """What a player's parameters become under a rule of the optimiser, whose state moves on."""
+            own, moments = state[player], new[f"optimiser_{player}"]
+            after, new[f"optimiser_{player}"] = rule(player, in_one(own), in_one(Parameters.joined(grads)), moments)
+            return Parameters(after["all"], own.layout)
+
+        def bounded(player: str, params: Parameters) -> Parameters:
+            projections = [r.project for r in objective.all_regularisers() if projects(r)] if player == "D" else []
             D = Player(critic, params)
-            for regulariser in objective.all_regularisers():
-                D = regulariser.project(D)
-            return D.params
+            for project in projections:
+                D = project(D)
+            return Parameters.joined(D.params) if projections else params
 
         new, checked = dict(state), []
         found = losses(Player(critic, state["D"]), Player(generator, state["G"], m))
         if optimiser.extrapolates:
             ahead = {"D": state["D"], "G": state["G"]}
             for player, (grads, loss) in found.items():
-                moved = optimiser.extrapolate(player, state[player], grads, new[f"optimiser_{player}"])
-                ahead[player], new[f"optimiser_{player}"] = moved
-                checked += [loss, *ahead[player].values()]
-            ahead["D"] = projected(ahead["D"]) if "D" in found else ahead["D"]
+                there = moved(optimiser.extrapolate, player, grads)
+                checked += [loss, there.flat]
+                ahead[player] = bounded(player, there)
             found = losses(Player(critic, ahead["D"]), Player(generator, ahead["G"], m))
         for player, (grads, loss) in found.items():
-            params, moments = optimiser.step(player, state[player], grads, new[f"optimiser_{player}"])
-            new[f"optimiser_{player}"] = moments
-            new[player] = projected(params) if player == "D" else params
-            checked += [loss, *params.values(), *pytree.tree_leaves(moments)]
+            params = moved(optimiser.step, player, grads)
+            checked += [loss, params.flat, *pytree.tree_leaves(new[f"optimiser_{player}"])]
+            new[player] = bounded(player, params)
         if "G" in step and optimiser.ema:
-            old = state["averaged_G"]
-            new["averaged_G"] = {k: optimiser.ema * old[k] + (1 - optimiser.ema) * p for k, p in new["G"].items()}
-        # 0 * v is 0 where v is finite and NaN elsewhere, so one sum tells of all of them
-        finite = sum((0 * v).sum() for v in checked) == 0
+            old, now = state["averaged_G"], new["G"]
+            new["averaged_G"] = Parameters(optimiser.ema * old.flat + (1 - optimiser.ema) * now.flat, old.layout)
+        # a largest size is NaN where any is; 0 * v, which is NaN in the same places, a compiler takes for 0
+        finite = torch.stack([v.abs().amax() for v in checked]).amax() < torch.inf
         keep = state["alive"] & finite
-        frozen = pytree.tree_map(lambda after, before: torch.where(keep, after, before), new, state)
         died = state["alive"] & ~finite
-        frozen["alive"] = keep
-        frozen["diverged_at"] = torch.where(died, fields["t"], state["diverged_at"])
-        return frozen
+        kept = {"alive": keep, "diverged_at": torch.where(died, fields["t"], state["diverged_at"])}
+        for name, before in state.items():
+            if new[name] is not before:
+                # in the order of what came, whatever order an optimiser gives its own back in
+                kept[name] = pytree.tree_map(lambda b, a: torch.where(keep, a, b), before, new[name])
+        return {name: kept.get(name, before) for name, before in state.items()}
 
     return run
 
@@ -224,10 +246,10 @@ def one_e_step(game: Game) -> Callable[[State, dict[str, Any], dict[str, Tensor]
     return run
 
 
-_codes: dict[tuple[Game, str], Callable[..., Any]] = {}
+_codes: dict[tuple[Game, str], Code] = {}
 
 
-def lifted(game: Game, step: str, example: tuple[Any, ...]) -> Callable[..., Any]:
+def lifted(game: Game, step: str, example: tuple[Any, ...]) -> Code:
     """A step ("D", "G", "DG" or "E") of all replicas at once, compiled where the game says so.
 
     Ready when it returns: compilation and the first call are done. Cached per process, by game and step.
@@ -235,9 +257,9 @@ def lifted(game: Game, step: str, example: tuple[Any, ...]) -> Callable[..., Any
     if (game, step) not in _codes:
         one = one_e_step(game) if step == "E" else one_step(game, step)
         if game.lift == "loop":
-            code = looped(compiled(one, lane(example, 0)) if game.compiled else one)
+            code = flattened(looped(compiled(one, lane(example, 0)) if game.compiled else one), example)
         else:
-            code = compiled(vmap(one), example) if game.compiled else vmap(one)
+            code = (compiled if game.compiled else flattened)(vmap(one), example)
         with torch.no_grad():
             code(*example)
         _codes[game, step] = code

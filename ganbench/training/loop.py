@@ -16,9 +16,10 @@ from ganbench import streams
 from ganbench.objectives.contract import Objective, Regulariser
 from ganbench.targets.contract import Target
 from ganbench.training.checkpoint import Checkpoint, CheckpointError
+from ganbench.training.compilation import Code, Leaves
 from ganbench.training.device import Stopwatch, use_precision
 from ganbench.training.draws import Draws, latents
-from ganbench.training.ensemble import REFERENCE_LATENTS, Game, has_batch_stats, lifted, sampler
+from ganbench.training.ensemble import REFERENCE_LATENTS, Game, State, has_batch_stats, lifted, sampler
 from ganbench.training.optimisers import Optimiser
 
 LANES = 32
@@ -63,6 +64,7 @@ class Training:
             [lane.regularisers for lane in lanes],
         )
         self.state = game.initial_state(self.seeds)
+        self._swept = pytree.tree_leaves(self.swept)
         self.iteration = 0
         self.compile_s = 0.0
         self.weights: Tensor | None = None  # of the latents held in the last iteration (R, B)
@@ -72,7 +74,16 @@ class Training:
         self._draws = draws or Draws(self.seeds, target, game.batch, game.latent, needed, game.device)
         self._schedule = game.objective.schedule()
         self._sample = sampler(game)
-        self._codes: dict[str, Any] = {}
+        self._codes: dict[str, Code] = {}
+
+    @property
+    def state(self) -> State:
+        """Players, optimisers and what lives, stacked over R; steps replace tensors and never write into them."""
+        return pytree.tree_unflatten(self._leaves, self._structure)
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._leaves, self._structure = pytree.tree_flatten(state)
 
     @property
     def seconds(self) -> float:
@@ -109,10 +120,14 @@ class Training:
         for offset, step in enumerate(self._schedule):
             fields = {**self._fields(first + offset, self.iteration + 1), **held}
             if self.game.objective.hold and not held:
-                self.weights = self._codes["E"](self.state, self.swept, fields)
+                (self.weights,) = self._call("E", fields)
                 held = {"z": fields["z"], "r": self.weights}
                 fields.update(held)
-            self.state = self._codes[step](self.state, self.swept, fields)
+            self._leaves = self._call(step, fields)
+
+    def _call(self, step: str, fields: dict[str, Tensor]) -> Leaves:
+        """What the code of a step makes of the present state."""
+        return self._codes[step].by_leaves(*self._leaves, *self._swept, *fields.values())
 
     def _fields(self, step: int, iteration: int) -> dict[str, Tensor]:
         t = torch.full((self.game.width,), float(iteration), device=self.game.device, dtype=self.game.dtype)
@@ -128,10 +143,11 @@ class Training:
 
     def freeze(self, lane: int) -> None:
         """Keeps a lane as it is from now on, diverged in this iteration unless it was before."""
-        alive, diverged_at = self.state["alive"].clone(), self.state["diverged_at"].clone()
+        state = self.state
+        alive, diverged_at = state["alive"].clone(), state["diverged_at"].clone()
         if alive[lane]:
             alive[lane], diverged_at[lane] = False, self.iteration
-        self.state = {**self.state, "alive": alive, "diverged_at": diverged_at}
+        self.state = {**state, "alive": alive, "diverged_at": diverged_at}
 
     def samples(self, stream: str, block: int, n: int, averaged: bool = False) -> np.ndarray:
         """n samples of every lane from keyed latents (R, n, *d), float32; of the averaged generators where asked."""
@@ -163,18 +179,16 @@ class Training:
 
     def save(self, path: Path, kept: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         """Writes a checkpoint, whole or not at all, with what the caller wants kept beside the state."""
-        leaves = {f"state/{i}": leaf.cpu().numpy() for i, leaf in enumerate(pytree.tree_leaves(self.state))}
+        leaves = {f"state/{i}": leaf.cpu().numpy() for i, leaf in enumerate(self._leaves)}
         Checkpoint(self.iteration, self.seconds, kept, {**leaves, **arrays}).write(path)
 
     def load(self, path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """Goes on from a checkpoint; gives back what was kept. Raises CheckpointError where it is not its own."""
         checkpoint = Checkpoint.read(path)
-        leaves, structure = pytree.tree_flatten(self.state)
-        found = [checkpoint.arrays.get(f"state/{i}") for i in range(len(leaves))]
-        if any(f is None or f.shape != tuple(leaf.shape) for f, leaf in zip(found, leaves, strict=True)):
+        found = [checkpoint.arrays.get(f"state/{i}") for i in range(len(self._leaves))]
+        if any(f is None or f.shape != tuple(leaf.shape) for f, leaf in zip(found, self._leaves, strict=True)):
             raise CheckpointError(f"{path}: the checkpoint of another ensemble")
-        restored = [torch.from_numpy(f).to(self.game.device) for f in found if f is not None]
-        self.state = pytree.tree_unflatten(restored, structure)
+        self._leaves = [torch.from_numpy(f).to(self.game.device) for f in found if f is not None]
         self.iteration, self._clock.seconds = checkpoint.iteration, checkpoint.seconds
         return checkpoint.kept, {k: v for k, v in checkpoint.arrays.items() if not k.startswith("state/")}
 

@@ -23,6 +23,7 @@ from ganbench.metrics.dynamics.gap import DualityGap
 from ganbench.metrics.dynamics.gradients import GeneratorGradientNorm, GradientCosine
 from ganbench.metrics.dynamics.jacobian import GameJacobian
 from ganbench.networks.mlp import MLP
+from ganbench.networks.parameters import Parameters
 from ganbench.objectives.contract import Objective, Regulariser
 from ganbench.objectives.em import EM
 from ganbench.objectives.minimax import Minimax, NonSaturating
@@ -160,7 +161,8 @@ def ensemble(
     )
     training = Training(game, [Lane(objective, optimiser, s, regularisers) for s in (3, 4)], target or Origin())
     for player, weights in (("G", generator), ("D", critic)):
-        training.state[player] = {"weight": torch.tensor([[weights]] * WIDTH, dtype=torch.float64)}
+        own = {"weight": torch.tensor([[weights]] * WIDTH, dtype=torch.float64)}
+        training.state = {**training.state, player: Parameters.joined(own, leading=1)}
     return training
 
 

@@ -220,6 +220,6 @@ def test_averaged_weights_follow_their_recursion():
 
 def test_averaging_leaves_the_players_as_they_are():
     plain, averaged = (trained([0], 6, optimiser=Adam(ema=ema)) for ema in (0.0, 0.9))
-    averaged.state.pop("averaged_G")
-    assert "averaged_G" not in plain.state
+    averaged.state = {name: own for name, own in averaged.state.items() if name != "averaged_G"}
+    assert averaged.state.keys() == plain.state.keys()
     assert same_bits(lane(plain, 0), lane(averaged, 0))

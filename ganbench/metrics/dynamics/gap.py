@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import vmap
 
 from ganbench.fields import ranged
 from ganbench.metrics.dynamics.contract import Diagnostic, Position, Reading, View, without_critic
@@ -80,7 +79,7 @@ class DualityGap(Diagnostic):
 
     def measure(self, view: View) -> tuple[Tensor, ...]:
         game, swept = zero_sum(view)
-        start = {**view.state, **{f"optimiser_{p}": vmap(game.optimiser.initial_state)(view.state[p]) for p in "DG"}}
+        start = {**view.state, **{f"optimiser_{p}": game.optimiser_state(view.state[p]) for p in "DG"}}
         state = {"D": start, "G": start}
         with torch.no_grad():
             for step in range(self.steps):
