@@ -22,6 +22,7 @@ EXECUTION = {
     "lift": "vmap",
     "precision": "fp32",
     "convolution": "products",
+    "draws": "numpy",
     "code": "a",
 }
 

@@ -24,6 +24,7 @@ CURRENCIES = ("generator_steps", "gradient_steps", "real_samples", "seconds", "i
 PRECISIONS = ("fp32", "tf32", "bf16")
 LIFTS = ("vmap", "loop")
 CONVOLUTIONS = ("products", "torch")
+DRAWS = ("numpy", "counter")
 MOST_SEEDS = 100_000
 PLAYED = ("objective", "baseline")
 """Kinds to which regularisers can be added."""
@@ -157,6 +158,7 @@ Searched = Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.OBJE
 Seeds = Annotated[tuple[int, ...], PlainValidator(_seeds)]
 Lift = Annotated[str, PlainValidator(lambda v: _choice(v, "lift", LIFTS))]
 Convolution = Annotated[str, PlainValidator(lambda v: _choice(v, "convolution", CONVOLUTIONS))]
+Draws = Annotated[str, PlainValidator(lambda v: _choice(v, "source of draws", DRAWS))]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Amount = Annotated[float, Field(gt=0, le=1e15, allow_inf_nan=False)]
 
@@ -187,7 +189,8 @@ class Execution(Section):
     `lift_cpu` and `lift_cuda` say it for each kind of device: "vmap", all replicas in one batched program, or "loop",
     one after the other. `convolution_cpu` and `convolution_cuda` say how convolutions are computed: "products", as
     matrix products over gathered windows, which a compiler makes the faster on a CPU, or "torch", by its own functions,
-    which are cuDNN's on a GPU.
+    which are cuDNN's on a GPU. `draws_cpu` and `draws_cuda` say what training's data and latents are drawn by: "numpy",
+    on the host, or "counter", on the device; one seed gives other values by each, and each is the same on both devices.
     """
 
     compiled: bool = True
@@ -198,11 +201,13 @@ class Execution(Section):
     lift_cuda: Lift = "vmap"
     convolution_cpu: Convolution = "products"
     convolution_cuda: Convolution = "torch"
+    draws_cpu: Draws = "numpy"
+    draws_cuda: Draws = "counter"
 
     def on(self, device: str) -> dict[str, Any]:
         """What holds on "cpu" or "cuda", as it stands in a replica's identity."""
         kept = {name: value for name, value in self.model_dump().items() if not name.endswith(("_cpu", "_cuda"))}
-        return kept | {name: getattr(self, f"{name}_{device}") for name in ("lift", "convolution")}
+        return kept | {name: getattr(self, f"{name}_{device}") for name in ("lift", "convolution", "draws")}
 
 
 class Evaluation(Section):

@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 
 from ganbench.training.products import product
 
+
 class NoCompiler(RuntimeError):
     """No C++ compiler answers, so nothing can be compiled; the message says how to go on without."""
 

@@ -6,7 +6,9 @@ and latents whatever the objective, the schedule and the other replicas.
 
 from __future__ import annotations
 
+import hashlib
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 from ganbench import streams
 from ganbench.streams import STEPS_PER_BLOCK
 from ganbench.targets.contract import Target
+from ganbench.training import philox
 
 
 class Draws:
@@ -64,6 +67,49 @@ class Draws:
         for lane, seed in enumerate(self.seeds):
             values[:, lane] = law(streams.generator(seed, f"{self.prefix}{name}", block), STEPS_PER_BLOCK, *shape)
         return torch.from_numpy(values).to(self.device)
+
+
+class CounterDraws:
+    """The same fields from a counter-based generator, drawn on the device for one step at a time, without the host.
+
+    Streams are keyed as those of `Draws`, by seed, name and step, and hold other values: NumPy's normal values cannot
+    be drawn out of turn. On every device they are equal but for the rounding of logarithms, sines and cosines.
+    """
+
+    def __init__(self, seeds: list[int], target: Target, batch: int, latent: int, extra: frozenset[str], device: str):
+        self.target = target.to(device)
+        d = math.prod(target.shape)
+        sizes = {"z": (latent,), "z2": (latent,), "u": ()}
+        self.shapes = {name: (batch, *sizes.get(name, (d,))) for name in ("z", *sorted(extra))}
+        self.batch, self.device = batch, device
+        keys = torch.tensor([_words(f"seed/{seed}", 2) for seed in seeds], dtype=torch.int64, device=device)
+        self.keys = keys[:, 0, None], keys[:, 1, None]
+
+    def at(self, step: int) -> dict[str, Tensor]:
+        """Fields of one gradient step, each (R, B, ...)."""
+        return self.drawn(torch.tensor(step, dtype=torch.int64, device=self.device))
+
+    def drawn(self, step: Tensor) -> dict[str, Tensor]:
+        """Fields of the step whose number a tensor of shape () holds on the device."""
+        u = self._stream("x.uniform", step, (self.batch, self.target.uniforms), philox.uniform)
+        normal = self._stream("x.normal", step, (self.batch, self.target.normals), philox.normal)
+        fields = {"x": self.target.sample(u, normal)}
+        for name, shape in self.shapes.items():
+            values = self._stream(name, step, shape, philox.uniform if name == "u" else philox.normal)
+            fields[name] = values.reshape(*values.shape[:2], *self.target.shape) if name.startswith("noise") else values
+        return fields
+
+    def _stream(self, name: str, step: Tensor, shape: tuple[int, ...], law: Callable[..., Tensor]) -> Tensor:
+        count = math.prod(shape)
+        index = torch.arange(-(-count // philox.WORDS), dtype=torch.int64, device=self.device)
+        (stream,) = _words(f"stream/{name}", 1)
+        counter = index, step & philox.WORD, (step >> 32) & philox.WORD, torch.full_like(step, stream)
+        return law(philox.words(counter, self.keys)).flatten(1)[:, :count].unflatten(1, shape)
+
+
+def _words(text: str, count: int) -> tuple[int, ...]:
+    digest = hashlib.blake2b(text.encode(), digest_size=4 * count).digest()
+    return tuple(int.from_bytes(digest[4 * i : 4 * i + 4], "little") for i in range(count))
 
 
 def latents(seeds: list[int], stream: str, block: int, n: int, latent: int, device: str) -> Tensor:

@@ -65,6 +65,7 @@ class Game:
     lift: str = "vmap"  # all replicas in one call, or "loop": one call for each
     precision: str = "fp32"  # or "fp64", for checks against theory
     convolution: str = "products"  # or "torch": how the layers of networks/conv.py compute
+    draws: str = "numpy"  # or "counter": where a training's draws come from, see training/draws.py
     regularisers: tuple[Regulariser, ...] = ()  # beyond the objective's own
 
     def __post_init__(self) -> None:

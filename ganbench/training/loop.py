@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,17 +17,22 @@ from ganbench import streams
 from ganbench.objectives.contract import Objective, Regulariser
 from ganbench.targets.contract import Target
 from ganbench.training.checkpoint import Checkpoint, CheckpointError
-from ganbench.training.compilation import Code, Leaves
+from ganbench.training.compilation import Code, Leaves, compiled
 from ganbench.training.device import Stopwatch, use_precision
-from ganbench.training.draws import Draws, latents
+from ganbench.training.draws import CounterDraws, Draws, latents
 from ganbench.training.ensemble import REFERENCE_LATENTS, Game, State, has_batch_stats, lifted, sampler
 from ganbench.training.optimisers import Optimiser
+from ganbench.training.recording import Recording
 
 LANES = 32
 """Samples are drawn in multiples of it: elsewhere a replica's last bits depend on its neighbours (vector tails)."""
 
 SAMPLED_AT_ONCE = 4096
 """Samples of a replica in one pass: what passes through a generator of images is many times their size."""
+
+
+Fields = dict[str, Tensor]
+"""What a step is given beside the state: the draws by name, each (R, B, ...), and `t`, the iteration (R,)."""
 
 
 class Steps(Protocol):
@@ -71,10 +77,12 @@ class Training:
         self._clock = Stopwatch(game.device)
         self._target = target
         needed = game.objective.with_added(game.regularisers).all_draws()
-        self._draws = draws or Draws(self.seeds, target, game.batch, game.latent, needed, game.device)
+        source = CounterDraws if game.draws == "counter" else Draws
+        self._draws = draws or source(self.seeds, target, game.batch, game.latent, needed, game.device)
         self._schedule = game.objective.schedule()
         self._sample = sampler(game)
         self._codes: dict[str, Code] = {}
+        self._recording: Recording | None = None
 
     @property
     def state(self) -> State:
@@ -91,7 +99,7 @@ class Training:
         return self._clock.seconds
 
     def prepare(self) -> None:
-        """Compiles and warms up every step, off the clock."""
+        """Compiles and warms up every step, off the clock; on a GPU with draws of its own, records an iteration."""
         began = time.perf_counter()
         use_precision(self.game.precision, self.game.device)
         fields = self._fields(0, 0)
@@ -100,6 +108,8 @@ class Training:
             fields["r"] = self._codes["E"](self.state, self.swept, fields)
         for step in dict.fromkeys(self._schedule):
             self._codes[step] = lifted(self.game, step, (self.state, self.swept, fields))
+        if self.game.device == "cuda" and isinstance(self._draws, CounterDraws):
+            self._recording = self._record(self._draws)
         self.compile_s += time.perf_counter() - began
 
     @torch.no_grad()
@@ -109,29 +119,48 @@ class Training:
             self.prepare()
         use_precision(self.game.precision, self.game.device)
         self._clock.start()
+        if self._recording and to > self.iteration:
+            self._recording.load(self._leaves, self.iteration)
+            self._recording.repeat(to - self.iteration)
+            self._leaves, self.iteration = self._recording.state(), to
+            self.weights = self._recording.seen[0] if self._recording.seen else None
         while self.iteration < to:
-            self._iterate()
+            self._leaves, seen = self._iterate(self._leaves, self.iteration, self._draws.at)
+            self.weights = seen[0] if seen else None
             self.iteration += 1
         self._clock.stop()
 
-    def _iterate(self) -> None:
-        first = self.iteration * len(self._schedule)
-        held: dict[str, Tensor] = {}
+    def _iterate(self, leaves: Leaves, finished: Any, drawn: Callable[[Any], Fields]) -> tuple[Leaves, list[Tensor]]:
+        """The state after one more iteration than are finished, and the weights of the latents that it held, if any."""
+        count, held = self._count(finished + 1), Fields()
         for offset, step in enumerate(self._schedule):
-            fields = {**self._fields(first + offset, self.iteration + 1), **held}
+            fields = {**drawn(finished * len(self._schedule) + offset), "t": count, **held}
             if self.game.objective.hold and not held:
-                (self.weights,) = self._call("E", fields)
-                held = {"z": fields["z"], "r": self.weights}
+                (weights,) = self._call("E", leaves, fields)
+                held = {"z": fields["z"], "r": weights}
                 fields.update(held)
-            self._leaves = self._call(step, fields)
+            leaves = self._call(step, leaves, fields)
+        return leaves, [held["r"]] if held else []
 
-    def _call(self, step: str, fields: dict[str, Tensor]) -> Leaves:
-        """What the code of a step makes of the present state."""
-        return self._codes[step].by_leaves(*self._leaves, *self._swept, *fields.values())
+    @torch.no_grad()
+    def _record(self, draws: CounterDraws) -> Recording:
+        drawn: Callable[[Tensor], Fields] = draws.drawn
+        if self.game.compiled:
+            drawn = compiled(drawn, (torch.zeros((), dtype=torch.int64, device=self.game.device),))
+        return Recording(lambda leaves, finished: self._iterate(leaves, finished, drawn), self._leaves)
 
-    def _fields(self, step: int, iteration: int) -> dict[str, Tensor]:
-        t = torch.full((self.game.width,), float(iteration), device=self.game.device, dtype=self.game.dtype)
-        return {**self._draws.at(step), "t": t}
+    def _call(self, step: str, leaves: Leaves, fields: Fields) -> Leaves:
+        """What the code of a step makes of a state."""
+        return self._codes[step].by_leaves(*leaves, *self._swept, *fields.values())
+
+    def _count(self, iteration: Any) -> Tensor:
+        """The number of an iteration for every lane (R,)."""
+        if isinstance(iteration, Tensor):
+            return iteration.to(self.game.dtype).expand(self.game.width).contiguous()
+        return torch.full((self.game.width,), float(iteration), device=self.game.device, dtype=self.game.dtype)
+
+    def _fields(self, step: int, iteration: int) -> Fields:
+        return {**self._draws.at(step), "t": self._count(iteration)}
 
     def alive(self) -> np.ndarray:
         """Which lanes have stayed finite (R,)."""

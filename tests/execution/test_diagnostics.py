@@ -49,6 +49,7 @@ EXECUTION = {
     "lift": "vmap",
     "precision": "fp32",
     "convolution": "products",
+    "draws": "numpy",
 }
 EVERYWHERE = ("generator_gradient_norm", "critic_slope", "duality_gap[steps=3]", "game_jacobian")
 EVERYTHING = (*EVERYWHERE, "gradient_cosine", "discriminator_error")

@@ -43,6 +43,7 @@ EXECUTION = {
     "lift": "vmap",
     "precision": "fp32",
     "convolution": "products",
+    "draws": "numpy",
 }
 FAILS, ITERATIONS, POINTS = 1, 40, (10, 20, 30, 40)
 """The seed that something happens to, and when replicas are measured."""

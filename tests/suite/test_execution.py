@@ -12,8 +12,8 @@ def test_each_device_has_its_own_lift_and_convolution() -> None:
     chosen = {"lift_cpu": "loop", "lift_cuda": "vmap", "convolution_cpu": "torch", "convolution_cuda": "products"}
     suite = apply_overrides(parse_suite(TEXT), settings={f"execution.{k}": v for k, v in chosen.items()})
     shared = {"compiled": True, "width": 8, "threads": 1, "precision": "fp32"}
-    assert suite.execution.on("cpu") == {**shared, "lift": "loop", "convolution": "torch"}
-    assert suite.execution.on("cuda") == {**shared, "lift": "vmap", "convolution": "products"}
+    assert suite.execution.on("cpu") == {**shared, "lift": "loop", "convolution": "torch", "draws": "numpy"}
+    assert suite.execution.on("cuda") == {**shared, "lift": "vmap", "convolution": "products", "draws": "counter"}
 
 
 def test_convolutions_are_products_on_a_cpu_and_torch_s_on_a_gpu_unless_a_suite_says_otherwise() -> None:

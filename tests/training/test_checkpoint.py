@@ -56,6 +56,7 @@ def job(folder: Path, objective: str) -> Job:
         "lift": "vmap",
         "precision": "fp32",
         "convolution": "products",
+        "draws": "numpy",
     }
     replicas = plan_replicas(suite, resolve(suite), execution)
     return Job(tuple(r.definition for r in replicas), "cpu", str(folder / "checkpoint"))

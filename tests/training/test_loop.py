@@ -125,10 +125,10 @@ def test_the_bank_is_held_while_real_samples_are_fresh():
     training.prepare()
     call = training._call
 
-    def noting(step: str, fields: dict[str, torch.Tensor]) -> Leaves:
+    def noting(step: str, leaves: Leaves, fields: dict[str, torch.Tensor]) -> Leaves:
         if step != "E":
             seen.append({name: v.numpy().copy() for name, v in fields.items()})
-        return call(step, fields)
+        return call(step, leaves, fields)
 
     training._call = noting  # type: ignore[method-assign]
     training.advance(1)
