@@ -140,12 +140,15 @@ def run(
     _prepare(planned)
     _record(planned, command)
     finished, too_wide = _train(planned, workers or _workers(planned), watcher)
+    spent = finished.spent
     while too_wide:
         store.keep_widths(planned.folder, too_wide)
         planned = plan(planned.suite, results=results, device=device)
         watcher.begin(planned)
         _record(planned, command)
         finished, too_wide = _train(_only(planned, too_wide), workers or _workers(planned), watcher)
+        spent += finished.spent
+    finished.spent = spent
     finished.wall_s = time.perf_counter() - began
     return finished
 
@@ -201,13 +204,15 @@ def _train(planned: Plan, workers: int, watcher: Watcher) -> tuple[Run, dict[str
     from ganbench.execution.worker import OUT_OF_MEMORY
 
     finished, too_wide = Run(planned, dict(planned.statuses)), dict[str, int]()
-    tasks = _tasks(planned)
+    tasks, spent, began = _tasks(planned), finished.spent, time.perf_counter()
+    spent.processes = min(workers, len(tasks))
     with closing(run_local(tasks, workers, planned.suite.execution.threads)) as events:
         for event in events:
             ensemble = planned.ensembles[event.number]
             if not isinstance(event, Finished):
-                cell = ensemble.replicas[0].cell
+                cell, heard = ensemble.replicas[0].cell, time.perf_counter()
                 watcher.advance(event.iterations * cell.cost().gradient_steps * len(ensemble.replicas), cell.label)
+                spent.progress_s += time.perf_counter() - heard
             elif event.outcomes[0].status == OUT_OF_MEMORY:
                 too_wide |= {r.width_key: r.width // 2 for r in ensemble.replicas}
             else:
@@ -215,6 +220,7 @@ def _train(planned: Plan, workers: int, watcher: Watcher) -> tuple[Run, dict[str
                     _keep(finished, ensemble, event.outcomes, watcher)
                     if all(outcome.status in FINISHED for outcome in event.outcomes):  # a failed one goes on from it
                         Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
+    spent.working_s = time.perf_counter() - began
     return finished, too_wide
 
 
@@ -240,9 +246,14 @@ def _keep(finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: W
     for replica, outcome in zip(ensemble.replicas, outcomes, strict=True):
         if replica.width < finished.plan.suite.execution.width:
             outcome.info["notes"] = narrowed_note(replica, finished.plan.suite.execution.width)
+        began = time.perf_counter()
         store.write(finished.folder, _result(outcome))
+        written = time.perf_counter()
         finished.statuses[replica.replica_id] = outcome.status
         watcher.stored(replica, outcome.status)
+        finished.spent.add(outcome.spent)
+        finished.spent.store_s += written - began
+        finished.spent.progress_s += time.perf_counter() - written
 
 
 def _result(outcome: Outcome) -> store.ReplicaResult:

@@ -120,12 +120,14 @@ def _say_reference(beside: Reference, done: Run) -> None:
 
 def close(done: Run, also: str) -> None:
     """Says how a run's replicas ended and where they are; exits with 1 where an error ended one."""
-    from ganbench.cli.progress import duration
+    from ganbench.cli.progress import duration, spending
     from ganbench.pipeline import FINISHED
 
     counts = {**dict.fromkeys(FINISHED, 0), **done.counts()}
     click.echo(f"\n{', '.join(f'{count} {status}' for status, count in counts.items())}; {duration(done.wall_s)}")
     click.echo(f"results: {done.folder} ({also})")
+    if told := spending(done.spent, done.wall_s):
+        click.echo(told, err=True)
     _say_diverged(done)
     if counts.keys() - set(FINISHED):
         _say_failures(done)

@@ -61,6 +61,8 @@ class Outcome:
     rows: list[dict[str, Any]] = field(default_factory=list)
     info: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)
+    """What its process did in this run -> seconds, the replica's share; nothing where an error ended the ensemble."""
 
 
 Report = Callable[[int], None]
@@ -97,6 +99,7 @@ def run_ensemble(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
     """Trains the replicas as one ensemble, padded with copies of the first, from its checkpoint where there is one."""
     outcomes = [Outcome(definition) for definition in job.definitions]
     training, evaluation_s = _begin(job, cells, outcomes)
+    before_s = _doings(training, evaluation_s)
     report(training.iteration)
     training.prepare()
     points = cells[0].evaluation.iterations(cells[0].iterations or 0)
@@ -126,7 +129,14 @@ def run_ensemble(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
     for lane, (cell, outcome) in enumerate(zip(cells, outcomes, strict=True)):
         if outcome.status != "failed":
             _finish(training, cell, outcome, lane, evaluation_s)
+        after_s = _doings(training, evaluation_s)
+        outcome.spent = {doing: (after_s[doing] - before_s[doing]) / len(outcomes) for doing in after_s}
     return outcomes
+
+
+def _doings(training: Training, evaluation_s: float) -> dict[str, float]:
+    """Seconds of the whole ensemble so far, those before a checkpoint included."""
+    return {"training": training.seconds, "compiling": training.compile_s, "evaluating": evaluation_s}
 
 
 def _stretch(training: Training) -> int:
@@ -171,12 +181,16 @@ def run_baselines(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
     """Fits the baseline of every replica and measures it; a finding measures its laws."""
     outcomes = []
     for cell, definition in zip(cells, job.definitions, strict=True):
+        began = time.perf_counter()
         try:
             seed = definition["seed"]
             measured = measure_finding(cell, seed) if cell.finding else measure_baseline(cell, seed, job.device)
             rows, info, arrays = measured
             info["peak_memory_mb"] = peak_memory_mb(job.device)
-            outcomes.append(Outcome(definition, "completed", rows, info, arrays))
+            evaluation_s, whole_s = info.get("evaluation_s", 0.0), time.perf_counter() - began
+            doing = "measuring laws" if cell.finding else "fitting"
+            spent = {"evaluating": evaluation_s, doing: whole_s - evaluation_s}
+            outcomes.append(Outcome(definition, "completed", rows, info, arrays, spent))
         except Exception as error:  # as in `run_job`, and the next seed may go well
             outcomes.append(_failed(definition, error))
         report(0)

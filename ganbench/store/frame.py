@@ -35,9 +35,10 @@ def load_results(path: Path | str) -> pd.DataFrame:
     """Every stored value under a suite's folder, or under a parent of several, in columns of plain types.
 
     Columns are IDENTITY, CURVES (the fields of store.Row), EXECUTION, INFO, DERIVED, PROTOCOL and RECORD. `width` is R,
-    the replicas that trained at once, and `iterations_per_s` one replica's share of them: 1 / `iteration_s`. A replica
-    without rows, failed or diverged before its first evaluation, has one row with metric None and value NaN. Values measured
-    after training have measured_later True; without their replica's own file they are left out.
+    the replicas that trained at once, and `iterations_per_s` one replica's share of them: 1 / `iteration_s`.
+
+    A replica without rows, failed or diverged before its first evaluation, has one row with metric None and value NaN.
+    Values measured after training have measured_later True; without their replica's own file they are left out.
 
     `planned` says whether the newest run of the suite planned a replica, None where the folder has no record of a run.
     What it planned and nobody stored has one row too, with status "missing". Of a bundle, the final values are all.

@@ -30,7 +30,7 @@ class Study:
         direction: str = "lower",
         **changes: Any,
     ) -> None:
-        """One replica; `changes` replace parts of its definition, its cell's budget and optimiser, notes, info or arrays.
+        """One replica; `changes` replace parts of its definition, its cell's budget and optimiser, info or arrays.
 
         `beside` has for some metrics fields of their rows, such as an instrument.
         """
