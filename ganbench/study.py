@@ -80,6 +80,7 @@ class Run:
     statuses: dict[str, str] = field(default_factory=dict)
     wall_s: float = 0.0
     spent: Spent = field(default_factory=Spent)
+    traces: tuple[Path, ...] = ()  # those that were asked for and could be written
 
     @property
     def folder(self) -> Path:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class Job:
     definitions: tuple[dict[str, Any], ...]
     device: str
     checkpoint: str
+    trace: str = ""  # file for a trace of some iterations beyond the last; none where empty
 
     @property
     def execution(self) -> dict[str, Any]:
@@ -131,7 +133,21 @@ def run_ensemble(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
             _finish(training, cell, outcome, lane, evaluation_s)
         after_s = _doings(training, evaluation_s)
         outcome.spent = {doing: (after_s[doing] - before_s[doing]) / len(outcomes) for doing in after_s}
+    if job.trace:
+        _trace(training, cells, job)
     return outcomes
+
+
+def _trace(training: Training, cells: list[Cell], job: Job) -> None:
+    """Writes the trace of an ensemble whose outcomes are complete; its iterations go on, and nobody keeps them."""
+    from ganbench.execution.profiling import write_trace
+
+    unwatched = [replace(cell, evaluation=replace(cell.evaluation, diagnostics=())) for cell in cells]
+    forgotten = [Outcome(definition) for definition in job.definitions]
+    labels = sorted({definition["label"] for definition in job.definitions})
+    about = {"target": job.definitions[0]["target_label"], "objectives": labels, "execution": job.execution}
+    with suppress(OSError):  # a full disk must not cost the replicas; the run counts the traces that are there
+        write_trace(training, lambda: _evaluate(training, unwatched, forgotten, 0, False), Path(job.trace), about)
 
 
 def _doings(training: Training, evaluation_s: float) -> dict[str, float]:
