@@ -147,14 +147,15 @@ def run(
     finished, too_wide = _train(planned, workers or _workers(planned), watcher, profile)
     spent = finished.spent
     while too_wide:
+        traces = finished.traces
         store.keep_widths(planned.folder, too_wide)
         planned = plan(planned.suite, results=results, device=device)
         watcher.begin(planned)
         _record(planned, command)
         finished, too_wide = _train(_only(planned, too_wide), workers or _workers(planned), watcher, profile)
         spent += finished.spent
+        finished.traces += traces
     finished.spent = spent
-    finished.traces = tuple(sorted(Path(profile).glob("*.json"))) if profile else ()
     finished.wall_s = time.perf_counter() - began
     return finished
 
@@ -227,10 +228,11 @@ def _train(planned: Plan, workers: int, watcher: Watcher, profile: str | Path | 
                     if all(outcome.status in FINISHED for outcome in event.outcomes):  # a failed one goes on from it
                         Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
     spent.working_s = time.perf_counter() - began
+    finished.traces = tuple(path for task in tasks if task.job.trace and (path := Path(task.job.trace)).exists())
     return finished, too_wide
 
 
-def _tasks(planned: Plan, profile: str | Path | None) -> list[Any]:
+def _tasks(planned: Plan, profile: str | Path | None = None) -> list[Any]:
     from ganbench.execution.local import Task
     from ganbench.execution.worker import Job
 
@@ -261,6 +263,7 @@ def _traces(planned: Plan, folder: Path) -> dict[int, Path]:
         cell = planned.ensembles[number].replicas[0].cell
         words = re.sub(r"[^A-Za-z0-9.]+", "-", f"{cell.target_label} {cell.label}")[:80].strip("-.")
         files[number] = folder / f"{words}-{cell_id[:8]}.json"
+        files[number].unlink(missing_ok=True)  # an earlier run's must not pass for this one's
     return files
 
 

@@ -177,12 +177,12 @@ def versions() -> list[Facts]:
         own = SpecifierSet(metadata("ganbench")["Requires-Python"])
     found = [_version("python", platform.python_version(), own, needed=True)]
     for name in LIBRARIES:
-        requirement = asked.get(name)
+        asked_for = asked.get(name)
         installed = None
         with suppress(PackageNotFoundError):
             installed = version(name)
-        needed = requirement is not None and requirement.marker is None
-        found.append(_version(name, installed, requirement.specifier if requirement else SpecifierSet(), needed))
+        needed = asked_for is not None and asked_for.marker is None
+        found.append(_version(name, installed, asked_for.specifier if asked_for else SpecifierSet(), needed))
     return found
 
 

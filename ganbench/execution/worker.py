@@ -7,10 +7,10 @@ Over 250 lines: one ensemble from its start or checkpoint to its outcomes, in th
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -134,20 +134,24 @@ def run_ensemble(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
         after_s = _doings(training, evaluation_s)
         outcome.spent = {doing: (after_s[doing] - before_s[doing]) / len(outcomes) for doing in after_s}
     if job.trace:
-        _trace(training, cells, job)
+        outcomes[0].spent["tracing"] = _trace(training, cells, job)
     return outcomes
 
 
-def _trace(training: Training, cells: list[Cell], job: Job) -> None:
-    """Writes the trace of an ensemble whose outcomes are complete; its iterations go on, and nobody keeps them."""
+def _trace(training: Training, cells: list[Cell], job: Job) -> float:
+    """Writes the trace of an ensemble whose outcomes are complete: nobody keeps what it does then. Returns seconds."""
     from ganbench.execution.profiling import write_trace
 
+    began = time.perf_counter()
     unwatched = [replace(cell, evaluation=replace(cell.evaluation, diagnostics=())) for cell in cells]
     forgotten = [Outcome(definition) for definition in job.definitions]
     labels = sorted({definition["label"] for definition in job.definitions})
     about = {"target": job.definitions[0]["target_label"], "objectives": labels, "execution": job.execution}
-    with suppress(OSError):  # a full disk must not cost the replicas; the run counts the traces that are there
+    try:
         write_trace(training, lambda: _evaluate(training, unwatched, forgotten, 0, False), Path(job.trace), about)
+    except Exception as error:  # nothing that goes wrong here, such as a full disk, may cost the replicas
+        print(f"no trace {job.trace}: {error}", file=sys.stderr)
+    return time.perf_counter() - began
 
 
 def _doings(training: Training, evaluation_s: float) -> dict[str, float]:

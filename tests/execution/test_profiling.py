@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from test_worker import Outcome, job, outcomes, same
+from tiny import run
 
 from ganbench.execution import profiling
 
@@ -90,7 +91,19 @@ def test_large_iterations_make_a_short_trace(tmp_path: Path, monkeypatch: pytest
     assert traced(tmp_path)[0]["ganbench"]["iterations"] == 1
 
 
-def test_a_disk_that_refuses_costs_no_replica(tmp_path: Path):
+def test_a_disk_that_refuses_costs_no_replica(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     (tmp_path / "profile").write_text("a file in the way")
     found = outcomes(replace(job(tmp_path), trace=str(tmp_path / "profile" / "trace.json")))
     assert [o.status for o in found] == ["completed"] * 3
+    assert "no trace" in capsys.readouterr().err
+
+
+def test_a_run_says_where_its_traces_are_and_what_opens_them_and_later_that_nothing_was_left_to_train(tmp_path: Path):
+    changes = ("-o", "minimax", "-t", "ring8", "--set", "baselines=[]", "--seeds", "1", "--profile")
+    first, second = run(tmp_path, *changes), run(tmp_path, *changes)
+    folder = tmp_path / "results" / "tiny" / "profile"
+    assert [file.name.rpartition("-")[0] for file in folder.iterdir()] == ["ring8-minimax"]
+    assert f"profile: {folder} (1 trace; open one in https://ui.perfetto.dev or chrome://tracing)" in first.stdout
+    assert "tracing" in first.stderr
+    assert "profile: nothing was left to train, so there is no trace" in second.stdout
+    assert first.exit_code == second.exit_code == 0
