@@ -9,8 +9,8 @@ import numpy as np
 
 from ganbench import streams
 from ganbench.catalogue import METRICS
+from ganbench.execution.floors import kept_floor
 from ganbench.metrics.convergence import first_reached
-from ganbench.metrics.floors import floor
 from ganbench.suite import Cell
 from ganbench.training.loop import Training, true_samples
 
@@ -39,7 +39,7 @@ def measure(
         m = metric.samples_of(n)
         found = metric.estimate(generated[:m], true[:m], target)
         about = {"metric": f"{prefix}{name}", "unit": metric.unit, "direction": metric.direction, **vars(found)}
-        about |= {"floor": floor(metric, target, m), "instrument": metric.instrument(target)}
+        about |= {"floor": kept_floor(metric, target, m), "instrument": metric.instrument(target)}
         rows.append({**spent, **about, "n": m, "final": final})
     return rows
 
