@@ -212,15 +212,33 @@ DERIVED = {
         "Kish 1965",
     ),
     "iteration_s": Derived(
-        "Training seconds per iteration and replica, without compilation and evaluation.",
+        "Training seconds per iteration and replica, without compilation, warm-up and evaluation.",
         "s",
         "lower",
+        "wall clock",
+    ),
+    "iterations_per_s": Derived(
+        "Iterations of one replica in a second, its share of its ensemble's: 1 / `iteration_s`.",
+        "iterations / s",
+        "higher",
         "wall clock",
     ),
     "samples_per_s": Derived(
         "Real samples that a replica sees in a second of `iteration_s`.",
         "real samples / s",
         "higher",
+        "wall clock",
+    ),
+    "compile_s": Derived(
+        "Seconds of compiling and warming up the replica's ensemble, once for all of it.",
+        "s",
+        "lower",
+        "wall clock",
+    ),
+    "evaluation_s": Derived(
+        "Seconds of all evaluations and snapshots of the replica, its share of its ensemble's.",
+        "s",
+        "lower",
         "wall clock",
     ),
     "peak_memory_mb": Derived(

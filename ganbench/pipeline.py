@@ -5,6 +5,7 @@ Everything that the command line does is a call here, in `measuring.py` or in `t
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -109,6 +110,7 @@ def run(
     workers: int | None = None,
     watcher: Watcher | None = None,
     command: str | None = None,
+    profile: str | Path | None = None,
 ) -> Run:
     """Trains and measures every replica of a suite that is not stored yet, and stores each as it finishes.
 
@@ -117,6 +119,8 @@ def run(
     `workers` is the number of processes, by default one per core, divided by the suite's threads, or one for a GPU; it
     changes no result. Where memory runs out, a cell is planned anew at half its width. An interrupt stops within
     seconds and loses no finished replica: the same call goes on where it stopped.
+    `profile` is a folder for traces, one of each cell that this run trains: a few iterations beyond the last, which
+    count for nothing, so that results and their seconds are those of a run without it.
     What was asked for is kept in `<results>/<suite>/runs/` first, with `command`, the line that asked, if one did.
     Raises SuiteError, StoreError, or ValueError for a device that is not there, before anything is written.
     """
@@ -131,7 +135,8 @@ def run(
         iterations=iterations,
     )
     planned = plan(suite, results=results, device=device)
-    store.check_writable(planned.folder)
+    for folder in (planned.folder, *([profile] if profile else [])):
+        store.check_writable(folder)
     kept = store.keep_costs(planned.folder, planned.costs)
     if any(kept[key] != cost for key, cost in planned.costs.items()):
         planned = plan(planned.suite, results=results, device=device)  # another run counted first: its counts hold
@@ -139,13 +144,18 @@ def run(
     watcher.begin(planned)
     _prepare(planned)
     _record(planned, command)
-    finished, too_wide = _train(planned, workers or _workers(planned), watcher)
+    finished, too_wide = _train(planned, workers or _workers(planned), watcher, profile)
+    spent = finished.spent
     while too_wide:
+        traces = finished.traces
         store.keep_widths(planned.folder, too_wide)
         planned = plan(planned.suite, results=results, device=device)
         watcher.begin(planned)
         _record(planned, command)
-        finished, too_wide = _train(_only(planned, too_wide), workers or _workers(planned), watcher)
+        finished, too_wide = _train(_only(planned, too_wide), workers or _workers(planned), watcher, profile)
+        spent += finished.spent
+        finished.traces += traces
+    finished.spent = spent
     finished.wall_s = time.perf_counter() - began
     return finished
 
@@ -194,20 +204,22 @@ def _workers(planned: Plan) -> int:
     return 1 if planned.device == "cuda" else max(1, cores() // planned.suite.execution.threads)
 
 
-def _train(planned: Plan, workers: int, watcher: Watcher) -> tuple[Run, dict[str, int]]:
+def _train(planned: Plan, workers: int, watcher: Watcher, profile: str | Path | None) -> tuple[Run, dict[str, int]]:
     """The finished run, and by key the narrower width of each cell that did not fit into memory."""
     from ganbench.execution.interrupts import held_back
     from ganbench.execution.local import Finished, run_local
     from ganbench.execution.worker import OUT_OF_MEMORY
 
     finished, too_wide = Run(planned, dict(planned.statuses)), dict[str, int]()
-    tasks = _tasks(planned)
+    tasks, spent, began = _tasks(planned, profile), finished.spent, time.perf_counter()
+    spent.processes = min(workers, len(tasks))
     with closing(run_local(tasks, workers, planned.suite.execution.threads)) as events:
         for event in events:
             ensemble = planned.ensembles[event.number]
             if not isinstance(event, Finished):
-                cell = ensemble.replicas[0].cell
+                cell, heard = ensemble.replicas[0].cell, time.perf_counter()
                 watcher.advance(event.iterations * cell.cost().gradient_steps * len(ensemble.replicas), cell.label)
+                spent.progress_s += time.perf_counter() - heard
             elif event.outcomes[0].status == OUT_OF_MEMORY:
                 too_wide |= {r.width_key: r.width // 2 for r in ensemble.replicas}
             else:
@@ -215,13 +227,16 @@ def _train(planned: Plan, workers: int, watcher: Watcher) -> tuple[Run, dict[str
                     _keep(finished, ensemble, event.outcomes, watcher)
                     if all(outcome.status in FINISHED for outcome in event.outcomes):  # a failed one goes on from it
                         Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
+    spent.working_s = time.perf_counter() - began
+    finished.traces = tuple(path for task in tasks if task.job.trace and (path := Path(task.job.trace)).exists())
     return finished, too_wide
 
 
-def _tasks(planned: Plan) -> list[Any]:
+def _tasks(planned: Plan, profile: str | Path | None = None) -> list[Any]:
     from ganbench.execution.local import Task
     from ganbench.execution.worker import Job
 
+    traces = _traces(planned, Path(profile)) if profile else {}
     return [
         Task(
             number,
@@ -229,6 +244,7 @@ def _tasks(planned: Plan) -> list[Any]:
                 tuple(replica.definition for replica in ensemble.replicas),
                 planned.device,
                 str(planned.folder / "checkpoints" / f"{ensemble.ensemble_id}.safetensors"),
+                str(traces.get(number, "")),
             ),
             ensemble.affinity,
         )
@@ -236,13 +252,33 @@ def _tasks(planned: Plan) -> list[Any]:
     ]
 
 
+def _traces(planned: Plan, folder: Path) -> dict[int, Path]:
+    """Number of an ensemble -> file of its trace, for the first ensemble of each cell that is trained."""
+    first: dict[str, int] = {}
+    for number, ensemble in enumerate(planned.ensembles):
+        if ensemble.replicas[0].cell.trained:
+            first.setdefault(ensemble.replicas[0].definition["cell_id"], number)
+    files = {}
+    for cell_id, number in first.items():
+        cell = planned.ensembles[number].replicas[0].cell
+        words = re.sub(r"[^A-Za-z0-9.]+", "-", f"{cell.target_label} {cell.label}")[:80].strip("-.")
+        files[number] = folder / f"{words}-{cell_id[:8]}.json"
+        files[number].unlink(missing_ok=True)  # an earlier run's must not pass for this one's
+    return files
+
+
 def _keep(finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: Watcher) -> None:
     for replica, outcome in zip(ensemble.replicas, outcomes, strict=True):
         if replica.width < finished.plan.suite.execution.width:
             outcome.info["notes"] = narrowed_note(replica, finished.plan.suite.execution.width)
+        began = time.perf_counter()
         store.write(finished.folder, _result(outcome))
+        written = time.perf_counter()
         finished.statuses[replica.replica_id] = outcome.status
         watcher.stored(replica, outcome.status)
+        finished.spent.add(outcome.spent)
+        finished.spent.store_s += written - began
+        finished.spent.progress_s += time.perf_counter() - written
 
 
 def _result(outcome: Outcome) -> store.ReplicaResult:

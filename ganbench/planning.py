@@ -32,6 +32,7 @@ NUMBERS = (
     "theory",
     "execution.worker",
     "execution.measurement",
+    "execution.floors",
 )
 """The parts of the package that compute numbers; of these, what a cell uses is its code."""
 
@@ -96,6 +97,11 @@ def code_version(cell: Cell, package: Path = PACKAGE) -> str:
     modules = modules.union(ROOTS, [MEASURES_FINDINGS] * cell.finding, *(_named(text, package) for text in outside))
     version = _version(frozenset(modules), package)
     return digest([version, *(hashlib.sha256(text).hexdigest() for text in outside)]) if outside else version
+
+
+def sources_version(modules: Iterable[str], package: Path = PACKAGE) -> str:
+    """A hash of the sources of some modules of the package with what they import of NUMBERS."""
+    return _version(frozenset(modules), package)
 
 
 def _subjects(cell: Cell) -> list[tuple[Registry, str]]:

@@ -40,12 +40,47 @@ class Plan:
 
 
 @dataclass
+class Spent:
+    """Where the seconds of a run went."""
+
+    doings: dict[str, float] = field(default_factory=dict)  # "training", "compiling", ...: summed over the processes
+    processes: int = 0
+    working_s: float = 0.0  # from the first process's start to the last one's end
+    store_s: float = 0.0  # these two in the process that gave out the work, beside the others
+    progress_s: float = 0.0
+
+    @property
+    def waiting_s(self) -> float:
+        """Of all processes together: what they did not tell of, such as starting, and having nothing to do."""
+        return max(0.0, self.processes * self.working_s - sum(self.doings.values()))
+
+    def beside_s(self) -> float:
+        """Seconds of evaluating, storing and drawing progress, as far as they can have prolonged a run."""
+        return self.doings.get("evaluating", 0.0) / max(1, self.processes) + self.store_s + self.progress_s
+
+    def add(self, doings: Mapping[str, float]) -> None:
+        """Counts what a process told of."""
+        for doing, seconds in doings.items():
+            self.doings[doing] = self.doings.get(doing, 0.0) + seconds
+
+    def __iadd__(self, other: Spent) -> Spent:
+        self.add(other.doings)
+        self.processes = max(self.processes, other.processes)
+        self.working_s += other.working_s
+        self.store_s += other.store_s
+        self.progress_s += other.progress_s
+        return self
+
+
+@dataclass
 class Run:
     """What a run came to: its plan and the status of every planned replica."""
 
     plan: Plan
     statuses: dict[str, str] = field(default_factory=dict)
     wall_s: float = 0.0
+    spent: Spent = field(default_factory=Spent)
+    traces: tuple[Path, ...] = ()  # those that were asked for and could be written
 
     @property
     def folder(self) -> Path:

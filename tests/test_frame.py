@@ -28,7 +28,10 @@ def test_the_table_has_the_promised_columns(tmp_path: Path):
     store.write(tmp_path, result())
     promised = "suite target objective label seed replica_id cell_id status iteration generator_steps gradient_steps"
     promised += " real_samples seconds metric value unit direction floor n final instrument spread flag device width"
-    promised += " compiled lift convolution iteration_s"
+    promised += (
+        " compiled lift convolution iteration_s iterations_per_s samples_per_s training_s compile_s evaluation_s"
+    )
+    promised += " peak_memory_mb precision threads"
     assert set(promised.split()) <= set(store.load_results(tmp_path).columns)
 
 
@@ -40,6 +43,19 @@ def test_how_an_ensemble_ran_is_told_and_of_older_files_none(tmp_path: Path):
     told = store.load_results(tmp_path).drop_duplicates("seed").set_index("seed")[["lift", "convolution"]]
     assert list(told.loc[1]) == ["loop", "torch"]
     assert told.loc[0].isna().all()
+
+
+def test_iterations_per_second_are_those_of_one_replica_and_of_one_that_never_trained_no_number(tmp_path: Path):
+    store.write(tmp_path, result(0, info={"iteration_s": 4e-4}))
+    store.write(tmp_path, failed(1))
+    frame = store.load_results(tmp_path).drop_duplicates("seed").set_index("seed")
+    assert frame.iterations_per_s[0] == pytest.approx(2500)
+    assert math.isnan(frame.iterations_per_s[1])
+
+
+def test_a_file_that_tells_no_cost_at_all_still_loads(tmp_path: Path):
+    store.write(tmp_path, result(0, info={}))
+    assert store.load_results(tmp_path)[["iterations_per_s", "training_s", "compile_s"]].isna().all(axis=None)
 
 
 def test_a_replica_that_failed_before_its_first_evaluation_still_appears(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -10,6 +11,7 @@ from tiny import SUITE
 
 from ganbench import pipeline
 from ganbench.cli import progress
+from ganbench.study import Spent
 from ganbench.suite import parse_suite
 
 
@@ -87,3 +89,36 @@ DURATIONS = {9.96: "10.0 s", 59.7: "59.7 s", 100: "1 min 40 s", 7260: "2 h 1 min
 @pytest.mark.parametrize(("seconds", "words"), DURATIONS.items())
 def test_durations_are_told_in_words(seconds, words):
     assert progress.duration(seconds) == words
+
+
+def spent(**changes) -> Spent:
+    doings = {"training": 80.0, "compiling": 30.0, "evaluating": 12.0, "fitting": 0.01}
+    return replace(Spent(doings, processes=2, working_s=65.0, store_s=1.0, progress_s=0.5), **changes)
+
+
+def test_the_end_of_a_run_tells_where_its_time_went():
+    assert progress.spending(spent(), wall_s=75.0) == (
+        "time on 2 processes: training 1 min 20 s, compiling 30.0 s, evaluating 12.0 s, starting and waiting 8.0 s;"
+        # 12 / 2 + 1 + .5
+        " beside them: storing 1.0 s, progress 0.5 s (evaluating, storing and progress: 10% of 1 min 15 s)"
+    )
+
+
+def test_where_nothing_was_to_do_no_time_is_told():
+    assert progress.spending(Spent(), wall_s=3.0) == ""
+
+
+def test_the_time_of_a_cell_that_was_planned_anew_is_added():
+    both = spent(doings={"training": 80.0})
+    both += spent(doings={"training": 1.0, "evaluating": 2.0}, processes=1)
+    assert (both.doings, both.processes, both.working_s) == ({"training": 81.0, "evaluating": 2.0}, 2, 130.0)
+
+
+def test_what_a_run_tells_of_its_time_adds_up(tmp_path):
+    done = pipeline.run(parse_suite(SUITE), results=tmp_path, device="cpu", workers=1)
+    told = done.spent
+    assert set(told.doings) == {"training", "compiling", "evaluating", "fitting"}
+    assert min(*told.doings.values(), told.store_s) > 0
+    assert sum(told.doings.values()) + told.waiting_s == pytest.approx(told.working_s)
+    assert told.store_s + told.progress_s < told.working_s < done.wall_s
+    assert pipeline.run(parse_suite(SUITE), results=tmp_path, device="cpu", workers=1).spent.processes == 0

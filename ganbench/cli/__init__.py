@@ -11,6 +11,7 @@ from ganbench import __version__
 from ganbench.cli.checking import check
 from ganbench.cli.comparing import compare
 from ganbench.cli.creating import new
+from ganbench.cli.doctor import doctor
 from ganbench.cli.errors import Program
 from ganbench.cli.merging import merge
 from ganbench.cli.names import info, list_names
@@ -30,11 +31,12 @@ def main() -> None:
     ganbench list                     everything that has a name
     ganbench info wasserstein-gp      source, formula and fields of one of them
     ganbench new objective my-idea    a file to start an objective of your own from
+    ganbench doctor                   whether and how fast this machine trains, and what to change
 
-    Exit codes: 0 all replicas completed or diverged, all laws hold; 1 some failed; 2 bad input; 3 worse than before
-    (compare --fail-on-regression); 130 interrupted.
+    Exit codes: 0 all replicas completed or diverged, all laws hold; 1 some failed, or no run would work (doctor);
+    2 bad input; 3 worse than before (compare --fail-on-regression); 130 interrupted.
     """
 
 
-for command in (run, check, list_names, info, report, compare, merge, evaluate, tune, new):
+for command in (run, check, list_names, info, report, compare, merge, evaluate, tune, new, doctor):
     main.add_command(command)

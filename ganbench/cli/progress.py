@@ -15,11 +15,14 @@ from rich.text import Text
 from ganbench.pipeline import FINISHED, Plan, Watcher
 from ganbench.planning import Replica
 from ganbench.report.wording import inert
+from ganbench.study import Spent
 
 LINE_S = 5.0
 """Seconds between two lines, at least."""
 SILENCE_S = 10.0
 """Seconds after which a step is a line too, though no cell has finished."""
+SHOWN_S = 0.05
+"""Seconds below which what a run did is not worth a word."""
 LABEL = 26
 """Characters of a cell's name in the bar."""
 
@@ -162,6 +165,18 @@ def _short(count: float) -> str:
         if count >= size:
             return f"{count / size:.3g}{unit}"
     return f"{count:.0f}"
+
+
+def spending(spent: Spent, wall_s: float) -> str:
+    """Where a run's time went, in one line; nothing where nothing was to do."""
+    if not spent.processes:
+        return ""
+    doings = {**spent.doings, "starting and waiting": spent.waiting_s}
+    told = ", ".join(f"{doing} {duration(seconds)}" for doing, seconds in doings.items() if seconds >= SHOWN_S)
+    count = f"{spent.processes} process{'' if spent.processes == 1 else 'es'}"
+    beside = f"storing {duration(spent.store_s)}, progress {duration(spent.progress_s)}"
+    share = f"evaluating, storing and progress: {spent.beside_s() / wall_s:.0%} of {duration(wall_s)}"
+    return f"time on {count}: {told}; beside them: {beside} ({share})"
 
 
 def duration(seconds: float) -> str:

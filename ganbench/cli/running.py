@@ -26,6 +26,13 @@ SHOWN_ERRORS = 10
 @click.option("--seeds", metavar="N|A:B", help="A number of seeds, or a range of them.")
 @click.option("--iterations", type=int, metavar="N", help="As many for each objective, whatever they cost.")
 @click.option("--against", metavar="reference|DIR", help="Rank among the results that ship, or those of a folder.")
+@click.option(
+    "--profile",
+    is_flag=False,
+    flag_value="",
+    metavar="[FOLDER]",
+    help="Write traces of training; by default to DIR/<suite>/profile.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write no results.")
 def run(
     suite: str,
@@ -40,6 +47,7 @@ def run(
     seeds: str | None,
     iterations: int | None,
     against: str | None,
+    profile: str | None,
     dry_run: bool,
 ) -> None:
     """Train, measure and rank every objective of a suite. Replicas that are stored already are not trained again.
@@ -52,6 +60,9 @@ def run(
     A SPEC is NAME or NAME[field=value,...]; a list of values makes a grid. A field is looked up in the objective, then
     in its optimiser. The NAME of an objective in a file of your own is FILE.py:CLASS. An interrupted run goes on with
     the same command. With --against, the objectives of -o alone are trained, and no baseline.
+
+    With --profile, each cell that is trained leaves a trace of a few iterations and one evaluation, for
+    https://ui.perfetto.dev or chrome://tracing. They follow the last iteration and change no result and no clock.
     """
     from ganbench.suite import apply_overrides, load_suite
 
@@ -69,10 +80,13 @@ def run(
     if dry_run:
         _say_plan(chosen, results, device, workers)
     else:
-        _run(chosen, results, device, workers, against)
+        traces = None if profile is None else Path(profile or results / chosen.name / "profile")
+        _run(chosen, results, device, workers, against, traces)
 
 
-def _run(suite: Suite, results: Path, device: str, workers: int | None, against: str | None = None) -> None:
+def _run(
+    suite: Suite, results: Path, device: str, workers: int | None, against: str | None, traces: Path | None
+) -> None:
     from rich.console import Console
 
     from ganbench import pipeline
@@ -82,7 +96,13 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None, against:
     beside = _reference(suite, results, device, against) if against else None
     with watched() as watcher:
         done = pipeline.run(
-            suite, results=results, device=device, workers=workers, watcher=watcher, command=command_line()
+            suite,
+            results=results,
+            device=device,
+            workers=workers,
+            watcher=watcher,
+            command=command_line(),
+            profile=traces,
         )
     rank_by = suite.evaluation.rank_by  # replicas of a suite that ranked by another metric may be among these
     own = done.results()
@@ -91,7 +111,21 @@ def _run(suite: Suite, results: Path, device: str, workers: int | None, against:
         _say_reference(beside, done)
     markdown, csv, page, *pictures = write_report(done.folder, rank_by, beside)
     drawn = f"; pictures: {pictures[0].parent} ({len(pictures)} files)" if pictures else ""
+    if traces:
+        _say_traces(done, traces)
     close(done, f"report: {page}; tables: {markdown}, {csv}{drawn}")
+
+
+def _say_traces(done: Run, folder: Path) -> None:
+    """Where the traces are and what opens them, or why there are none."""
+    click.echo()
+    if done.traces:
+        count = f"{len(done.traces)} trace{'' if len(done.traces) == 1 else 's'}"
+        click.echo(f"profile: {folder} ({count}; open one in https://ui.perfetto.dev or chrome://tracing)")
+    elif not any(ensemble.replicas[0].cell.trained for ensemble in done.plan.ensembles):
+        click.echo("profile: nothing was left to train, so there is no trace; choose another folder with --results")
+    else:
+        click.echo(f"profile: no trace could be written to {folder}")
 
 
 def _reference(suite: Suite, results: Path, device: str, against: str) -> Reference:
@@ -120,12 +154,14 @@ def _say_reference(beside: Reference, done: Run) -> None:
 
 def close(done: Run, also: str) -> None:
     """Says how a run's replicas ended and where they are; exits with 1 where an error ended one."""
-    from ganbench.cli.progress import duration
+    from ganbench.cli.progress import duration, spending
     from ganbench.pipeline import FINISHED
 
     counts = {**dict.fromkeys(FINISHED, 0), **done.counts()}
     click.echo(f"\n{', '.join(f'{count} {status}' for status, count in counts.items())}; {duration(done.wall_s)}")
     click.echo(f"results: {done.folder} ({also})")
+    if told := spending(done.spent, done.wall_s):
+        click.echo(told, err=True)
     _say_diverged(done)
     if counts.keys() - set(FINISHED):
         _say_failures(done)

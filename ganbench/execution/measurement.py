@@ -9,8 +9,8 @@ import numpy as np
 
 from ganbench import streams
 from ganbench.catalogue import METRICS
+from ganbench.execution.floors import kept_floor
 from ganbench.metrics.convergence import first_reached
-from ganbench.metrics.floors import floor
 from ganbench.suite import Cell
 from ganbench.training.loop import Training, true_samples
 
@@ -39,7 +39,7 @@ def measure(
         m = metric.samples_of(n)
         found = metric.estimate(generated[:m], true[:m], target)
         about = {"metric": f"{prefix}{name}", "unit": metric.unit, "direction": metric.direction, **vars(found)}
-        about |= {"floor": floor(metric, target, m), "instrument": metric.instrument(target)}
+        about |= {"floor": kept_floor(metric, target, m), "instrument": metric.instrument(target)}
         rows.append({**spent, **about, "n": m, "final": final})
     return rows
 
@@ -67,11 +67,13 @@ def measure_baseline(cell: Cell, seed: int, device: str = "cpu") -> tuple[Rows, 
     info = {"notes": fitted.notes, "fit_s": time.perf_counter() - began}
     spent = {"iteration": 0, "generator_steps": 0, "gradient_steps": 0, "real_samples": 0, "seconds": 0.0}
     rows: Rows = []
+    fitted_at = time.perf_counter()
     for n, final in sizes(cell, final=True):
         generated = fitted.sample(streams.generator(seed, f"baseline.samples.{n}"), n)
         rows += measure(cell, generated, seed, 0, n, spent, final, device)
     n = cell.target.instance.snapshot_samples
     snapshot = fitted.sample(streams.generator(seed, "snapshot"), n)
+    info["evaluation_s"] = time.perf_counter() - fitted_at
     return rows, info, {"snapshot/0": snapshot.astype(np.float32)}
 
 

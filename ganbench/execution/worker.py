@@ -7,10 +7,11 @@ Over 250 lines: one ensemble from its start or checkpoint to its outcomes, in th
 
 from __future__ import annotations
 
+import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class Job:
     definitions: tuple[dict[str, Any], ...]
     device: str
     checkpoint: str
+    trace: str = ""  # file for a trace of some iterations beyond the last; none where empty
 
     @property
     def execution(self) -> dict[str, Any]:
@@ -61,6 +63,8 @@ class Outcome:
     rows: list[dict[str, Any]] = field(default_factory=list)
     info: dict[str, Any] = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    spent: dict[str, float] = field(default_factory=dict)
+    """What its process did in this run -> seconds, the replica's share; nothing where an error ended the ensemble."""
 
 
 Report = Callable[[int], None]
@@ -97,6 +101,7 @@ def run_ensemble(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
     """Trains the replicas as one ensemble, padded with copies of the first, from its checkpoint where there is one."""
     outcomes = [Outcome(definition) for definition in job.definitions]
     training, evaluation_s = _begin(job, cells, outcomes)
+    before_s = _doings(training, evaluation_s)
     report(training.iteration)
     training.prepare()
     points = cells[0].evaluation.iterations(cells[0].iterations or 0)
@@ -126,7 +131,32 @@ def run_ensemble(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
     for lane, (cell, outcome) in enumerate(zip(cells, outcomes, strict=True)):
         if outcome.status != "failed":
             _finish(training, cell, outcome, lane, evaluation_s)
+        after_s = _doings(training, evaluation_s)
+        outcome.spent = {doing: (after_s[doing] - before_s[doing]) / len(outcomes) for doing in after_s}
+    if job.trace:
+        outcomes[0].spent["tracing"] = _trace(training, cells, job)
     return outcomes
+
+
+def _trace(training: Training, cells: list[Cell], job: Job) -> float:
+    """Writes the trace of an ensemble whose outcomes are complete: nobody keeps what it does then. Returns seconds."""
+    from ganbench.execution.profiling import write_trace
+
+    began = time.perf_counter()
+    unwatched = [replace(cell, evaluation=replace(cell.evaluation, diagnostics=())) for cell in cells]
+    forgotten = [Outcome(definition) for definition in job.definitions]
+    labels = sorted({definition["label"] for definition in job.definitions})
+    about = {"target": job.definitions[0]["target_label"], "objectives": labels, "execution": job.execution}
+    try:
+        write_trace(training, lambda: _evaluate(training, unwatched, forgotten, 0, False), Path(job.trace), about)
+    except Exception as error:  # nothing that goes wrong here, such as a full disk, may cost the replicas
+        print(f"no trace {job.trace}: {error}", file=sys.stderr)
+    return time.perf_counter() - began
+
+
+def _doings(training: Training, evaluation_s: float) -> dict[str, float]:
+    """Seconds of the whole ensemble so far, those before a checkpoint included."""
+    return {"training": training.seconds, "compiling": training.compile_s, "evaluating": evaluation_s}
 
 
 def _stretch(training: Training) -> int:
@@ -172,12 +202,16 @@ def run_baselines(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:
     """Fits the baseline of every replica and measures it; a finding measures its laws."""
     outcomes = []
     for cell, definition in zip(cells, job.definitions, strict=True):
+        began = time.perf_counter()
         try:
             seed = definition["seed"]
             measured = measure_finding(cell, seed) if cell.finding else measure_baseline(cell, seed, job.device)
             rows, info, arrays = measured
             info["peak_memory_mb"] = peak_memory_mb(job.device)
-            outcomes.append(Outcome(definition, "completed", rows, info, arrays))
+            evaluation_s, whole_s = info.get("evaluation_s", 0.0), time.perf_counter() - began
+            doing = "measuring laws" if cell.finding else "fitting"
+            spent = {"evaluating": evaluation_s, doing: whole_s - evaluation_s}
+            outcomes.append(Outcome(definition, "completed", rows, info, arrays, spent))
         except Exception as error:  # as in `run_job`, and the next seed may go well
             outcomes.append(_failed(definition, error))
         report(0)

@@ -51,9 +51,9 @@ def board(results: pd.DataFrame, ranked: pd.DataFrame, pairs: pd.DataFrame, agai
     columns: list[tuple[Heading, list[Cell]]] = [
         (
             Heading("#", "rank by the first metric; baselines have none"),
-            [_text("" if pd.isna(r) else str(r), 1e9 if pd.isna(r) else float(r)) for r in ranked["rank"]],
+            [text("" if pd.isna(r) else str(r), 1e9 if pd.isna(r) else float(r)) for r in ranked["rank"]],
         ),
-        (Heading("objective", ""), [_text(inert(label), label) for label in ranked.label]),
+        (Heading("objective", ""), [text(inert(label), label) for label in ranked.label]),
         _groups(ranked, pairs),
         *_values(results, ranked, metric)[:2],
         *_counts(ranked),
@@ -67,15 +67,16 @@ def board(results: pd.DataFrame, ranked: pd.DataFrame, pairs: pd.DataFrame, agai
     return Board([heading for heading, _ in columns], list(zip(map(bool, ranked.baseline), cells, strict=True)))
 
 
-def _text(text: str, key: float | str) -> Cell:
-    return Cell(text, key if isinstance(key, str) else (1e300 if math.isnan(key) else max(-1e300, min(1e300, key))))
+def text(shown: str, key: float | str) -> Cell:
+    """A cell; a number that sorts it is kept finite, as JSON and HTML have no other."""
+    return Cell(shown, key if isinstance(key, str) else (1e300 if math.isnan(key) else max(-1e300, min(1e300, key))))
 
 
 def _groups(ranked: pd.DataFrame, pairs: pd.DataFrame) -> tuple[Heading, list[Cell]]:
     own = [label for label in ranked[~ranked.baseline].label if label in {*pairs.label, *pairs.other}]
     letters = groups(own, pairs) if own and not (pairs.word == "too few seeds").any() else {}
     about = "objectives that share a letter were not told apart, over all pairs"
-    return Heading("group", about), [_text(letters.get(x, ""), letters.get(x, "~")) for x in ranked.label]
+    return Heading("group", about), [text(letters.get(x, ""), letters.get(x, "~")) for x in ranked.label]
 
 
 def _values(results: pd.DataFrame, ranked: pd.DataFrame, metric: str) -> list[tuple[Heading, list[Cell]]]:
@@ -89,8 +90,8 @@ def _values(results: pd.DataFrame, ranked: pd.DataFrame, metric: str) -> list[tu
         value, low, high = float(row.value), float(row.low), float(row.high)  # type: ignore[arg-type]  # floats all
         marks = ("*" if row.too_narrow and math.isfinite(low) else "") + (FLAGGED if row.flag else "")
         error = f"{_half(low, high, places)}{marks}"
-        main.append(_text(f"{number(value, places)}{error}", value))
-        less.append(_text(f"{number(value - floor, places)}{error}", value - floor))  # one floor for all rows
+        main.append(text(f"{number(value, places)}{error}", value))
+        less.append(text(f"{number(value - floor, places)}{error}", value - floor))  # one floor for all rows
     completed = dict(list(_completed(results, metric).groupby("cell_id")))
     alone = []
     for cell in ranked.cell_id:
@@ -102,8 +103,8 @@ def _values(results: pd.DataFrame, ranked: pd.DataFrame, metric: str) -> list[tu
         (Heading(name, f"{rule}; * under 10 seeds, where it is too narrow", number(floor, places)), main),
         (Heading("less floor", "the value less that of true samples"), less),
         (Heading("completed only", "the same over the completed replicas alone"), alone),
-        (Heading("median", "over completed and diverged replicas"), _numbers(ranked["median"], places)),
-        (Heading("worst", "over completed and diverged replicas"), _numbers(ranked.worst, places)),
+        (Heading("median", "over completed and diverged replicas"), numbers(ranked["median"], places)),
+        (Heading("worst", "over completed and diverged replicas"), numbers(ranked.worst, places)),
     ]
 
 
@@ -116,8 +117,9 @@ def _half(low: float, high: float, places: int) -> str:
     return f" ± {number((high - low) / 2, places)}" if math.isfinite(high - low) else ""
 
 
-def _numbers(values: pd.Series, places: int) -> list[Cell]:
-    return [_text(number(v, places), v) for v in map(float, values)]
+def numbers(values: pd.Series, places: int) -> list[Cell]:
+    """Cells that show numbers and sort by them."""
+    return [text(number(v, places), v) for v in map(float, values)]
 
 
 def _counts(ranked: pd.DataFrame) -> list[tuple[Heading, list[Cell]]]:
@@ -130,7 +132,7 @@ def _counts(ranked: pd.DataFrame) -> list[tuple[Heading, list[Cell]]]:
             n = completed + diverged if status == "diverged" else seeds
             low, high = clopper_pearson(count, n) if count <= n else (math.nan, math.nan)
             interval = f" ({low:.0%}–{high:.0%})" if n and status != "missing" else ""
-            cells.append(_text(f"{count}/{n}{interval}", count / max(1, n)))
+            cells.append(text(f"{count}/{n}{interval}", count / max(1, n)))
         about = {
             "diverged": "became non-finite, of those that ran, with the exact 95% interval (Clopper and Pearson)",
             "failed": "ended by an error, of those planned, with the exact 95% interval",
@@ -148,14 +150,14 @@ def _reached(results: pd.DataFrame, ranked: pd.DataFrame) -> list[tuple[Heading,
     what = f"{inert(str(metric.iloc[0]))} {level.iloc[0]:g}" if len(level) and len(metric) else ""
     ran = ranked.completed + ranked.diverged
     shares = [
-        _text("—" if pd.isna(r) else f"{r:.0f}/{n}", -1.0 if pd.isna(r) else -r / max(1, n))
+        text("—" if pd.isna(r) else f"{r:.0f}/{n}", -1.0 if pd.isna(r) else -r / max(1, n))
         for r, n in zip(ranked.reached, ran, strict=True)
     ]
     times = []
     for row in ranked.itertuples():
         steps, seconds = float(row.reached_iteration), float(row.reached_s)  # type: ignore[arg-type]  # floats all
         told = "—" if math.isnan(steps) else "never" if math.isinf(steps) else f"{steps:,.0f} / {seconds:.3g} s"
-        times.append(_text(told, steps))
+        times.append(text(told, steps))
     return [
         (Heading(f"reached {what}".strip(), "replicas that came to the quality target and stayed three times"), shares),
         (Heading("median time to it", "iterations / seconds of training; a replica that never does counts"), times),
@@ -166,11 +168,17 @@ def _costs(results: pd.DataFrame, ranked: pd.DataFrame) -> list[tuple[Heading, l
     images = "images/s" if on_images(results) else "samples/s"
     found = []
     for name, heading, scale, places, about in (
-        ("iteration_s", "ms", 1e3, 2, "milliseconds per iteration and replica, without compilation and evaluation"),
+        (
+            "iteration_s",
+            "ms",
+            1e3,
+            2,
+            "milliseconds per iteration and replica, without compilation, warm-up and evaluation",
+        ),
         ("samples_per_s", images, 1.0, 0, "real samples that a replica sees in a second"),
     ):
         if ranked[name].notna().any():
-            found.append((Heading(heading, about), _numbers(scale * ranked[name].astype(float), places)))
+            found.append((Heading(heading, about), numbers(scale * ranked[name].astype(float), places)))
     return found
 
 
@@ -183,11 +191,11 @@ def _against(ranked: pd.DataFrame, against: pd.DataFrame) -> list[tuple[Heading,
     for cell in ranked.cell_id:
         row = found.get(cell)
         if row is None:
-            cells.append(_text("", 2.0))
+            cells.append(text("", 2.0))
             continue
         interval = "" if math.isnan(row.low) else f" ({row.low:.2f}–{row.high:.2f})"
         more = f"; {row.seeds_to_decide:,.0f} seeds" if row.word == "undecided" and row.seeds_to_decide < 1e6 else ""
-        cells.append(_text(f"{row.word}, {row.probability:.2f}{interval}{more}", -row.probability))
+        cells.append(text(f"{row.word}, {row.probability:.2f}{interval}{more}", -row.probability))
     about = (
         "verdict; the probability that a seed improves on one of it, with its 95% interval; where undecided, how many"
         " seeds of each would decide, four times of five, were that the true one (Noether)"
@@ -217,8 +225,8 @@ def _others(results: pd.DataFrame, ranked: pd.DataFrame, metric: str) -> list[tu
 
 def _estimate(values: Any, mean: float, places: int, sign: int, name: str) -> Cell:
     if values is None:
-        return _text("—", math.nan)
+        return text("—", math.nan)
     statistic: Callable[[np.ndarray], np.ndarray] = interquartile_mean
     rng = streams.generator(0, f"bootstrap/{name}")
     low, high = bootstrap_interval(np.sort(values), statistic, rng, resamples=RESAMPLES)
-    return _text(f"{number(mean, places)}{_half(low, high, places)}", sign * mean)
+    return text(f"{number(mean, places)}{_half(low, high, places)}", sign * mean)

@@ -68,13 +68,19 @@ def table_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
     ]
     for name, heading, scale, places, importance in (
         ("iteration_s", "ms", 1e3, 2, 11),
+        ("iterations_per_s", "iterations/s", 1, decimals(rows.iterations_per_s), 57),
         ("samples_per_s", "images/s" if images else "samples/s", 1, 0, 12 if images else 51),
+        ("compile_s", "compile s", 1, 1, 58),
+        ("evaluation_s", "evaluation s", 1, decimals(rows.evaluation_s), 58),
         ("peak_memory_mb", "peak MB", 1, 0, 52),
         ("median", "median", 1, _places(rows), 53),
         ("worst", "worst", 1, _places(rows), 54),
     ):
         if rows[name].notna().any():
             columns.append(Column(heading, [number(scale * v, places) for v in rows[name]], importance))
+    for name, heading in (("device", "device"), ("arithmetic", "arithmetic"), ("width", "R"), ("threads", "threads")):
+        if rows[name].notna().any():
+            columns.append(Column(heading, ["—" if pd.isna(v) else inert(v) for v in rows[name]], 59))
     ends = zip(rows.low, rows.high, strict=True)
     interval = [f"{number(low, _places(rows))} to {number(high, _places(rows))}" for low, high in ends]
     return [*columns, Column("95% interval", interval, 55)]
@@ -116,7 +122,7 @@ def _importance(metric: str, order: int, ranked: str) -> int:
     if AT in metric or own == f"{AVERAGED}{ranked}":
         return 2  # what a person has measured on purpose goes first
     if own.startswith((AVERAGED, *DIAGNOSTICS.names())):
-        return 60 + order
+        return 80 + order
     if own in TELLING:
         return 3 + TELLING.index(own)
     return 15 + THEN.index(own) if own in THEN else 20 + order

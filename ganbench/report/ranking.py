@@ -20,7 +20,11 @@ from ganbench.statistics import (
     interquartile_mean,
 )
 
-COSTS = ("iteration_s", "samples_per_s", "peak_memory_mb")
+COSTS = ("iteration_s", "iterations_per_s", "samples_per_s", "compile_s", "evaluation_s", "peak_memory_mb")
+"""Medians over a cell's replicas."""
+
+PLACE = {"device": "device", "arithmetic": "precision", "width": "width", "threads": "threads"}
+"""Where a cell's costs arose -> the results' name of it: beside metrics "precision" is that of samples."""
 
 BESIDE = ("spread", "flag", "instrument")
 """What may stand beside a value; a metric has a column of each that any of its values on the target has."""
@@ -229,9 +233,17 @@ def _reached(cell: pd.DataFrame, results: pd.DataFrame) -> dict[str, Any]:
     return found
 
 
-def _costs(cell: pd.DataFrame) -> dict[str, float]:
+def _costs(cell: pd.DataFrame) -> dict[str, Any]:
+    """What a replica costs, and on what: where nothing was trained and timed, nothing ran at once."""
     replicas = cell.drop_duplicates("replica_id")
-    return {name: float(pd.to_numeric(replicas[name]).median()) for name in COSTS}
+    medians = {name: float(pd.to_numeric(replicas[name]).median()) for name in COSTS}
+    timed = replicas[replicas.iteration_s.notna()]
+    return medians | {name: _several(timed[column]) for name, column in PLACE.items()}
+
+
+def _several(values: pd.Series) -> str | None:
+    """The different values, whole numbers without decimals, or None."""
+    return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values.dropna().unique()) or None
 
 
 def _budget(cell: pd.DataFrame) -> dict[str, Any]:

@@ -129,7 +129,9 @@ def speed_sentence(results: pd.DataFrame) -> str:
     )
     # each once: older files do not say their lift, which was "vmap"
     places = "; ".join(filter(None, dict.fromkeys(map(_place, settings))))
-    return f"ms: per iteration and replica, without compilation and evaluation ({places})." if places else ""
+    if not places:
+        return ""
+    return f"ms: per iteration and replica. Speeds leave out compilation, warm-up and evaluation ({places})."
 
 
 def _place(setting: dict[Hashable, Any]) -> str:

@@ -22,7 +22,11 @@ BASELINES = frozenset((*catalogue.BASELINES.names(), "vae"))
 IDENTITY = ("suite", "target", "objective", "label", "seed", "replica_id", "cell_id", "status")
 CURVES = tuple(Row.__annotations__)
 EXECUTION = ("device", "width", "compiled", "threads", "precision", "lift", "convolution")
-INFO = ("iteration_s", "samples_per_s", "compile_s", "evaluation_s", "peak_memory_mb", "diverged_at", "error", "notes")
+INFO = (
+    *("iteration_s", "samples_per_s", "training_s", "compile_s", "evaluation_s", "peak_memory_mb"),
+    *("diverged_at", "error", "notes"),
+)
+DERIVED = ("iterations_per_s",)
 PROTOCOL = ("baseline", "optimiser", "budget_currency", "budget_amount", "rank_by", "quality_metric", "quality_target")
 RECORD = ("execution", "written_s", "measured_later", "planned")
 
@@ -30,9 +34,11 @@ RECORD = ("execution", "written_s", "measured_later", "planned")
 def load_results(path: Path | str) -> pd.DataFrame:
     """Every stored value under a suite's folder, or under a parent of several, in columns of plain types.
 
-    Columns are IDENTITY, CURVES (the fields of store.Row), EXECUTION, INFO, PROTOCOL and RECORD. A replica without
-    rows, failed or diverged before its first evaluation, has one row with metric None and value NaN. Values measured
-    after training have measured_later True; without their replica's own file they are left out.
+    Columns are IDENTITY, CURVES (the fields of store.Row), EXECUTION, INFO, DERIVED, PROTOCOL and RECORD. `width` is R,
+    the replicas that trained at once, and `iterations_per_s` one replica's share of them: 1 / `iteration_s`.
+
+    A replica without rows, failed or diverged before its first evaluation, has one row with metric None and value NaN.
+    Values measured after training have measured_later True; without their replica's own file they are left out.
 
     `planned` says whether the newest run of the suite planned a replica, None where the folder has no record of a run.
     What it planned and nobody stored has one row too, with status "missing". Of a bundle, the final values are all.
@@ -52,7 +58,8 @@ def tabulated(path: Path, results: list[Stored]) -> pd.DataFrame:
     replicas = pd.DataFrame(described)
     repeated = replicas.loc[np.repeat(np.arange(len(tables)), [len(table) for table in tables])].reset_index(drop=True)
     frame = pd.concat([repeated, curves], axis=1)
-    return frame[[*IDENTITY, *CURVES, *EXECUTION, *INFO, *PROTOCOL, *RECORD]]
+    frame["iterations_per_s"] = 1 / pd.to_numeric(frame.iteration_s)
+    return frame[[*IDENTITY, *CURVES, *EXECUTION, *INFO, *DERIVED, *PROTOCOL, *RECORD]]
 
 
 def open_results(path: Path | str) -> list[Stored]:

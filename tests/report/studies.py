@@ -30,7 +30,7 @@ class Study:
         direction: str = "lower",
         **changes: Any,
     ) -> None:
-        """One replica; `changes` replace parts of its definition, its cell's budget and optimiser, notes or arrays.
+        """One replica; `changes` replace parts of its definition, its cell's budget and optimiser, info or arrays.
 
         `beside` has for some metrics fields of their rows, such as an instrument.
         """
@@ -62,6 +62,7 @@ class Study:
             for name, value in (values or {}).items()
         ]
         info = {"iteration_s": 4e-4, "samples_per_s": 1.28e6, "notes": changes.pop("notes", None)}
+        info |= changes.pop("info", {})
         arrays = changes.pop("arrays", {})
         write(self.folder, ReplicaResult({**definition, **changes}, status, rows, info, arrays))
 

@@ -97,7 +97,7 @@ def test_a_second_gradient_in_a_step_that_a_budget_charges_is_told(
 )
 def test_the_speeds_say_whether_replicas_ran_at_once(study: Study, lift: dict[str, str], told: str):
     study.add("em", 0, {"w1": 0.2}, execution={"device": "cpu", "width": 8, **lift})
-    assert f"without compilation and evaluation (cpu, {told})." in said(study)
+    assert f"Speeds leave out compilation, warm-up and evaluation (cpu, {told})." in said(study)
 
 
 def test_speeds_of_one_setting_that_older_files_tell_in_part_are_told_once(study: Study):

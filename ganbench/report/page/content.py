@@ -20,6 +20,7 @@ from ganbench.report.clouds import clouds, failures
 from ganbench.report.figures import Figure, Look
 from ganbench.report.finals import is_finding
 from ganbench.report.ranking import latest, rank, selectable
+from ganbench.report.speed import speeds
 from ganbench.report.tables import sentences, to_text
 from ganbench.report.verdicts import AGAINST, verdict_sentence, verdicts
 from ganbench.report.wording import inert
@@ -251,8 +252,9 @@ def _speed(studies: list[Study], by: Mapping[str, Look]) -> list[Part]:
             curves.incidence(s.results, by, "iteration", s.where),
             curves.incidence(s.results, by, "seconds", s.where),
         ]
-        if any(drawn):
-            parts.append(Part(s.title, figures=[f for f in drawn if f]))
+        timed = speeds(s.results, s.ranked)
+        if timed or any(drawn):
+            parts.append(Part(s.title, board=_shown(timed) if timed else None, figures=[f for f in drawn if f]))
     return parts
 
 
