@@ -23,7 +23,7 @@ from ganbench.report.ranking import latest, rank, selectable
 from ganbench.report.tables import sentences, to_text
 from ganbench.report.verdicts import AGAINST, verdict_sentence, verdicts
 from ganbench.report.wording import inert
-from ganbench.statistics import FEWEST_FOR_INFERENCE, clopper_pearson
+from ganbench.statistics import FEWEST_FOR_INFERENCE, MANY, clopper_pearson
 
 MOST_FAILURES = 30
 """Replicas whose error is shown in full."""
@@ -171,7 +171,8 @@ def _sure_words(studies: list[Study], against: str) -> list[str]:
         'Words have one meaning each. "better": the adjusted p-value is below .05 and the 95% interval of the'
         ' probability of improvement lies above .5; "much better": that probability is .75 or more as well;'
         ' "equivalent": its 90% interval lies inside .4 to .6; else "undecided".',
-        "p-values are those of the studentised permutation test of Brunner and Munzel, ties kept, adjusted by Holm"
+        "p-values are those of the studentised permutation test of Brunner and Munzel, ties kept, where each objective"
+        f" has {MANY} seeds or more in its limit, Student's t; adjusted by Holm"
         " within a family: one metric on one target, against one objective or over all pairs.",
     ]
     if all(s.against.empty for s in studies):
