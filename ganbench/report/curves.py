@@ -10,6 +10,7 @@ import pandas as pd
 
 from ganbench.report.figures import (
     LEGEND,
+    MOST_LINES,
     Figure,
     Look,
     Trace,
@@ -18,6 +19,8 @@ from ganbench.report.figures import (
     inert,
     line_through,
     rounded,
+    some,
+    some_words,
     unit_of,
 )
 from ganbench.report.finals import plain
@@ -49,6 +52,7 @@ def curves(results: pd.DataFrame, metric: str, by: Mapping[str, Look], x: str, w
         f"curves-{x}-{where}",
         f"{plain(metric)} against {x if x == 'seconds' else 'iterations'}",
         "Thick: interquartile mean over the replicas that are finite. Band: their middle half. Thin: each replica."
+        + some_words(trained.groupby("label").replica_id.nunique().max(), MOST_LINES)
         + share,
         data,
         {
@@ -68,7 +72,11 @@ def _scale(rows: pd.DataFrame) -> dict[str, str]:
 
 def _curve(label: str, rows: pd.DataFrame, look: Look, x: str) -> list[Trace]:
     name = inert(label)
-    each = [replica.sort_values("iteration") for _, replica in rows.groupby("seed", sort=True)]
+    last = rows.sort_values("iteration", kind="stable").drop_duplicates("replica_id", keep="last")
+    drawn = set(some(last.sort_values(["value", "seed"]), MOST_LINES).replica_id)
+    # these columns alone: a table for each replica of all columns takes ten times as long
+    narrow = rows.loc[rows.replica_id.isin(drawn), [*dict.fromkeys(["seed", "iteration", x, "value"])]]
+    each = [replica.sort_values("iteration") for _, replica in narrow.groupby("seed", sort=True)]
     of_point = [of for _, of in rows.groupby("iteration", sort=True)[[x, "value"]]]
     at = rounded([float(np.median(of[x])) for of in of_point])
     low, high = (rounded([float(np.quantile(of.value, q)) for of in of_point]) for q in (0.25, 0.75))

@@ -18,6 +18,7 @@ from ganbench.report import wording
 from ganbench.report.columns import ALWAYS, Column, table_columns
 from ganbench.report.finals import final_values, is_finding
 from ganbench.report.instruments import image_sentences
+from ganbench.report.needed import needed
 from ganbench.report.pictures import write_pictures
 from ganbench.report.ranking import latest, rank
 from ganbench.report.theory_table import comparisons, laws_markdown, print_laws
@@ -33,6 +34,7 @@ __all__ = ["print_tables", "rank", "to_csv", "to_markdown", "to_parquet", "write
 
 def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = None) -> None:
     """Prints one table for each target, then what the numbers mean, from the table of `load_results`; findings last."""
+    results = needed(results, rank_by)
     ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
     for suite, of_suite in ranked.groupby("suite", sort=True):
         own, short = newest[newest.suite == suite], short_labels(of_suite.target.unique())
@@ -49,6 +51,7 @@ def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = 
 
 def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
     """Every column of every target's table in GitHub's Markdown, with what the numbers mean; findings last."""
+    results = needed(results, rank_by)
     ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
     parts = []
     for suite, of_suite in ranked.groupby("suite", sort=True):
@@ -101,7 +104,7 @@ def write_report(folder: Path | str, rank_by: str | None = None, among: Referenc
     from ganbench.report.page.write import NAME, write_page  # the page shows these tables, too
 
     folder = Path(folder)
-    results = load_results(folder)
+    results = needed(load_results(folder), rank_by)
     markdown, csv = folder / "tables.md", folder / "tables.csv"
     write_whole(markdown, to_markdown(results, rank_by).encode())
     write_whole(csv, to_csv(results, rank_by).encode())
