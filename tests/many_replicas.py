@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -151,15 +152,12 @@ def _arrays(rng: np.random.Generator, moments: list[int], baseline: bool) -> dic
 
 
 def _planned(definition: dict[str, Any]) -> Planned:
-    known = (definition[name] for name in ("replica_id", "cell_id", "target_label", "label"))
-    return Planned(*known, definition["cell"]["objective"]["name"], definition["baseline"], definition["seed"])
+    known = {name: definition[name] for name in ("replica_id", "cell_id", "label", "baseline", "seed")}
+    return Planned(**known, target=definition["target_label"], objective=definition["cell"]["objective"]["name"])
 
 
 @contextmanager
 def _unsynchronised() -> Iterator[None]:
     """Writes that need not survive a power cut: to wait for the disk 40,000 times takes minutes."""
-    fsync, os.fsync = os.fsync, lambda handle: None
-    try:
+    with mock.patch.object(os, "fsync"):
         yield
-    finally:
-        os.fsync = fsync

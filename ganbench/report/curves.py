@@ -26,13 +26,16 @@ from ganbench.report.figures import (
 from ganbench.report.finals import plain
 from ganbench.statistics import cumulative_incidence, interquartile_mean
 
+DRAWN = ("label", "replica_id", "seed", "iteration", "seconds", "value", "floor", "unit", "direction")
+"""What curves take of the results: of these columns rows are taken five times as fast as of all."""
+
 
 def curves(results: pd.DataFrame, metric: str, by: Mapping[str, Look], x: str, where: str) -> Figure | None:
     """Quality over training on one target: interquartile mean, the middle half as a band, and every replica.
 
     `x` is a column: "iteration" or "seconds". None where nothing was measured more than once.
     """
-    rows = results[(results.metric == plain(metric)) & ~results.final & ~results.measured_later]
+    rows = results.loc[(results.metric == plain(metric)) & ~results.final & ~results.measured_later, [*DRAWN]]
     rows = rows[rows.label.isin(by) & np.isfinite(rows.value)]
     trained = rows[rows.groupby("replica_id").iteration.transform("nunique") > 1]
     if trained.empty:
@@ -74,9 +77,8 @@ def _curve(label: str, rows: pd.DataFrame, look: Look, x: str) -> list[Trace]:
     name = inert(label)
     last = rows.sort_values("iteration", kind="stable").drop_duplicates("replica_id", keep="last")
     drawn = set(some(last.sort_values(["value", "seed"]), MOST_LINES).replica_id)
-    # these columns alone: a table for each replica of all columns takes ten times as long
-    narrow = rows.loc[rows.replica_id.isin(drawn), [*dict.fromkeys(["seed", "iteration", x, "value"])]]
-    each = [replica.sort_values("iteration") for _, replica in narrow.groupby("seed", sort=True)]
+    thinned = rows[rows.replica_id.isin(drawn)].sort_values("iteration", kind="stable")
+    each = [replica for _, replica in thinned.groupby("seed", sort=True)]
     of_point = [of for _, of in rows.groupby("iteration", sort=True)[[x, "value"]]]
     at = rounded([float(np.median(of[x])) for of in of_point])
     low, high = (rounded([float(np.quantile(of.value, q)) for of in of_point]) for q in (0.25, 0.75))
@@ -107,8 +109,9 @@ def incidence(results: pd.DataFrame, by: Mapping[str, Look], x: str, where: str)
         return None
     end = float(results[x].max())
     data = []
+    replicas = results[["label", "replica_id", "status"]].drop_duplicates("replica_id")
     for label, look in by.items():
-        own = results[results.label == label].drop_duplicates("replica_id")
+        own = replicas[replicas.label == label]
         own = own[own.status.isin(("completed", "diverged"))]
         if own.empty:
             continue

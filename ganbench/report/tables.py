@@ -32,10 +32,15 @@ if TYPE_CHECKING:
 __all__ = ["print_tables", "rank", "to_csv", "to_markdown", "to_parquet", "write_report"]
 
 
-def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = None) -> None:
-    """Prints one table for each target, then what the numbers mean, from the table of `load_results`; findings last."""
+def print_tables(
+    results: pd.DataFrame, console: Console, rank_by: str | None = None, ranked: pd.DataFrame | None = None
+) -> None:
+    """Prints one table for each target, then what the numbers mean, from the table of `load_results`; findings last.
+
+    `ranked` spares ranking again: it is `rank(results, rank_by)`.
+    """
     results = needed(results, rank_by)
-    ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
+    ranked, newest = rank(results, rank_by) if ranked is None else ranked, latest(results[~is_finding(results)])
     for suite, of_suite in ranked.groupby("suite", sort=True):
         own, short = newest[newest.suite == suite], short_labels(of_suite.target.unique())
         for target, rows in of_suite.groupby("target", sort=True):
@@ -166,11 +171,11 @@ def short_labels(labels: Iterable[str]) -> dict[str, str]:
     return {label: text if shown.count(text) == 1 else label for label, text in short.items()}
 
 
-def to_text(results: pd.DataFrame, rank_by: str | None = None) -> str:
+def to_text(results: pd.DataFrame, rank_by: str | None = None, ranked: pd.DataFrame | None = None) -> str:
     """What `print_tables` prints, 160 columns wide and without styles."""
     console = Console(width=160, file=io.StringIO(), color_system=None)
     with console.capture() as captured:
-        print_tables(results, console, rank_by)
+        print_tables(results, console, rank_by, ranked)
     return captured.get().strip("\n")
 
 

@@ -96,7 +96,8 @@ def content(
     sections: list[Section] = []
     results = results[~is_finding(results)]
     if len(results):
-        studies = _studies(results, rank_by, against)
+        ranked = rank(results, rank_by)
+        studies = _studies(results, ranked, rank_by, against)
         by = figures.looks(dict.fromkeys(label for s in studies for label in s.ranked[~s.ranked.baseline].label))
         table = pd.concat([s.ranked for s in studies], ignore_index=True)
         alarms = [*alarms, *filter(None, [wording.incomplete_sentence(table)])]
@@ -106,7 +107,9 @@ def content(
             Section("fails", "What fails", [], _fails(studies, by, files)),
             Section("speed", "How fast", [wording.speed_sentence(latest(results))], _speed(studies, by)),
             Section("samples", "Samples", [], _samples(studies, files, pictures)),
-            Section("meaning", "What the numbers mean", sentences(latest(results), table), _twin(results, rank_by)),
+            Section(
+                "meaning", "What the numbers mean", sentences(latest(results), table), _twin(results, rank_by, ranked)
+            ),
         ]
     sections += findings
     sections.append(Section("reproduce", "Reproduce", [], reproduce))
@@ -118,8 +121,8 @@ def content(
     }
 
 
-def _studies(results: pd.DataFrame, rank_by: str | None, against: str) -> list[Study]:
-    ranked, newest = rank(results, rank_by), selectable(latest(results))
+def _studies(results: pd.DataFrame, ranked: pd.DataFrame, rank_by: str | None, against: str) -> list[Study]:
+    newest = selectable(latest(results))
     said = verdicts(newest, rank_by, against, ranked)
     found = []
     several = ranked.suite.nunique() > 1
@@ -270,5 +273,6 @@ def _samples(studies: list[Study], files: Mapping[str, Path], pictures: Sequence
     return [*parts, Part("Samples as images", pictures=grids)] if grids else parts
 
 
-def _twin(results: pd.DataFrame, rank_by: str | None) -> list[Part]:
-    return [Part(blocks=[{"title": "The tables as plain text", "text": to_text(results, rank_by), "open": False}])]
+def _twin(results: pd.DataFrame, rank_by: str | None, ranked: pd.DataFrame) -> list[Part]:
+    text = to_text(results, rank_by, ranked)
+    return [Part(blocks=[{"title": "The tables as plain text", "text": text, "open": False}])]
