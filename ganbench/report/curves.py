@@ -35,7 +35,9 @@ def curves(results: pd.DataFrame, metric: str, by: Mapping[str, Look], x: str, w
 
     `x` is a column: "iteration" or "seconds". None where nothing was measured more than once.
     """
-    rows = results.loc[(results.metric == plain(metric)) & ~results.final & ~results.measured_later, [*DRAWN]]
+    rows = results[results.columns.intersection([*DRAWN])].loc[
+        (results.metric == plain(metric)) & ~results.final & ~results.measured_later
+    ]
     rows = rows[rows.label.isin(by) & np.isfinite(rows.value)]
     trained = rows[rows.groupby("replica_id").iteration.transform("nunique") > 1]
     if trained.empty:

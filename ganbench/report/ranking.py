@@ -14,7 +14,7 @@ from ganbench import streams
 from ganbench.registry import did_you_mean
 from ganbench.report import wording
 from ganbench.report.finals import AT, REACHED, final_values, is_finding, plain, ranking_metric
-from ganbench.report.needed import needed
+from ganbench.report.needed import endings
 from ganbench.statistics import (
     FEWEST_FOR_INFERENCE,
     NARROW_BELOW,
@@ -50,7 +50,7 @@ def rank(results: pd.DataFrame, rank_by: str | None = None) -> pd.DataFrame:
     Findings measure no samples and are left out; where nothing else is there the table is empty. Raises ValueError for
     a metric that nothing has.
     """
-    results = needed(results[~is_finding(results)], rank_by)
+    results = endings(results[~is_finding(results)])
     if results.empty:
         return pd.DataFrame({"suite": [], "target": [], "rank": []})
     rank_by = _known(rank_by, results) if rank_by else None

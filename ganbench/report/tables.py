@@ -18,7 +18,7 @@ from ganbench.report import wording
 from ganbench.report.columns import ALWAYS, Column, table_columns
 from ganbench.report.finals import final_values, is_finding
 from ganbench.report.instruments import image_sentences
-from ganbench.report.needed import needed
+from ganbench.report.needed import endings, needed
 from ganbench.report.pictures import write_pictures
 from ganbench.report.ranking import latest, rank
 from ganbench.report.theory_table import comparisons, laws_markdown, print_laws
@@ -39,7 +39,7 @@ def print_tables(
 
     `ranked` spares ranking again: it is `rank(results, rank_by)`.
     """
-    results = needed(results, rank_by)
+    results = endings(results)
     ranked, newest = rank(results, rank_by) if ranked is None else ranked, latest(results[~is_finding(results)])
     for suite, of_suite in ranked.groupby("suite", sort=True):
         own, short = newest[newest.suite == suite], short_labels(of_suite.target.unique())
@@ -56,7 +56,7 @@ def print_tables(
 
 def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
     """Every column of every target's table in GitHub's Markdown, with what the numbers mean; findings last."""
-    results = needed(results, rank_by)
+    results = endings(results)
     ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
     parts = []
     for suite, of_suite in ranked.groupby("suite", sort=True):

@@ -19,6 +19,7 @@ from ganbench.report.board import Board, board
 from ganbench.report.clouds import clouds, failures
 from ganbench.report.figures import Figure, Look
 from ganbench.report.finals import is_finding
+from ganbench.report.needed import endings
 from ganbench.report.ranking import latest, rank, selectable
 from ganbench.report.tables import sentences, to_text
 from ganbench.report.verdicts import AGAINST, verdict_sentence, verdicts
@@ -68,6 +69,7 @@ class Study:
     """One suite's target: its newest results, its ranked rows and both families of its verdicts."""
 
     results: pd.DataFrame
+    course: pd.DataFrame  # the results with their values during training
     ranked: pd.DataFrame
     pairs: pd.DataFrame
     against: pd.DataFrame
@@ -96,8 +98,9 @@ def content(
     sections: list[Section] = []
     results = results[~is_finding(results)]
     if len(results):
+        course, results = results, endings(results)
         ranked = rank(results, rank_by)
-        studies = _studies(results, ranked, rank_by, against)
+        studies = _studies(results, course, ranked, against, rank_by)
         by = figures.looks(dict.fromkeys(label for s in studies for label in s.ranked[~s.ranked.baseline].label))
         table = pd.concat([s.ranked for s in studies], ignore_index=True)
         alarms = [*alarms, *filter(None, [wording.incomplete_sentence(table)])]
@@ -121,8 +124,10 @@ def content(
     }
 
 
-def _studies(results: pd.DataFrame, ranked: pd.DataFrame, rank_by: str | None, against: str) -> list[Study]:
-    newest = selectable(latest(results))
+def _studies(
+    results: pd.DataFrame, course: pd.DataFrame, ranked: pd.DataFrame, against: str, rank_by: str | None
+) -> list[Study]:
+    newest, trained = selectable(latest(results)), selectable(latest(course))
     said = verdicts(newest, rank_by, against, ranked)
     found = []
     several = ranked.suite.nunique() > 1
@@ -133,6 +138,7 @@ def _studies(results: pd.DataFrame, ranked: pd.DataFrame, rank_by: str | None, a
             Study(
                 # the label of the ranked rows tells cells of one label apart; figures go by it
                 _labelled(newest[(newest.suite == suite) & (newest.target == target)], rows),
+                _labelled(trained[(trained.suite == suite) & (trained.target == target)], rows),
                 rows,
                 own[own.family == "pairs"],
                 own[own.family == "baseline"],
@@ -250,10 +256,10 @@ def _speed(studies: list[Study], by: Mapping[str, Look]) -> list[Part]:
     for s in studies:
         metric = str(s.ranked.rank_by.iloc[0])
         drawn = [
-            curves.curves(s.results, metric, by, "iteration", s.where),
-            curves.curves(s.results, metric, by, "seconds", s.where),
-            curves.incidence(s.results, by, "iteration", s.where),
-            curves.incidence(s.results, by, "seconds", s.where),
+            curves.curves(s.course, metric, by, "iteration", s.where),
+            curves.curves(s.course, metric, by, "seconds", s.where),
+            curves.incidence(s.course, by, "iteration", s.where),
+            curves.incidence(s.course, by, "seconds", s.where),
         ]
         if any(drawn):
             parts.append(Part(s.title, figures=[f for f in drawn if f]))
