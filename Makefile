@@ -4,7 +4,7 @@ BIN := .venv/bin
 # one thread per process: two OpenMP threads on a busy machine run many times slower than one
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup toy2d digits reference test lint format clean
+.PHONY: setup toy2d digits reference ten-thousand test lint format clean
 
 setup: .venv/installed
 
@@ -24,6 +24,10 @@ digits: setup
 reference: setup
 	$(BIN)/ganbench run --suite toy2d --results build/reference
 	$(BIN)/python -c "from ganbench.store import write_bundle; write_bundle('build/reference/toy2d', 'results/reference/toy2d')"
+
+# what 10,000 stored replicas take to read, to report and to compare; fails above its limits
+ten-thousand: setup
+	$(BIN)/python suites/peers/ten_thousand.py
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -50,3 +53,36 @@ def test_listing_names_and_reading_a_suite_import_no_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_docstring_is_that_of_the_class_whatever_stands_before_and_after_it() -> None:
+    from ganbench.registry import _docstring
+
+    source = """
+class Long(Base):
+    x = 1
+    def f(self):
+        '''no docstring of the class'''
+class Longer(
+    Base,
+):
+    r\"\"\"Of \\d.
+
+    More.
+    \"\"\"
+class Quoted:
+    'In other quotes.'
+    text = \"\"\"no docstring\"\"\"
+"""
+    names = ("Long", "Longer", "Quoted", "Absent")
+    assert [_docstring(source, name) for name in names] == ["", "Of \\d.\n\nMore.", "In other quotes.", ""]
+
+
+@pytest.mark.parametrize(("registry", "name"), ENTRIES, ids=[f"{r.kind} {n}" for r, n in ENTRIES])
+def test_a_docstring_read_without_importing_is_that_of_the_whole_file(registry: Registry, name: str) -> None:
+    module, _, attribute = registry.places[name].partition(":")
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    tree = ast.parse(Path(str(spec.origin)).read_text(encoding="utf-8"))
+    (cls,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == attribute)
+    assert registry.docstring(name) == ast.get_docstring(cls)

@@ -50,6 +50,7 @@ def report(
     ./report.html, unless -o names another. With several DIR the label of its folder stands beside each objective, and
     all are ranked together. The other formats have the ranked tables alone.
     """
+    from ganbench.report.needed import needed
     from ganbench.report.several import folder_labels, gathered
     from ganbench.store import load_results
 
@@ -58,7 +59,7 @@ def report(
     tables = {}
     names = folder_labels(folders, labels) if len(folders) > 1 or labels else [""]
     for name, folder in zip(names, folders, strict=True):
-        tables[name] = load_results(folder)
+        tables[name] = needed(load_results(folder), rank_by)
         say_unreadable(folder)
     results = gathered(tables) if names != [""] else tables[""]
     options: Any = {"rank_by": rank_by, "labels": names, **({"against": against} if against else {})}

@@ -71,14 +71,14 @@ def _iterate(training: Training, count: int) -> None:
 
 def _name_ranges(training: Training) -> None:
     """Puts each step and its draws into a range of its name; only here, since a range costs some microseconds."""
-    codes = training._codes
-    training._codes = {step: _ranged("E-step" if step == "E" else f"step {step}", code) for step, code in codes.items()}
-    training._draws.at = _ranged("draws", training._draws.at)  # type: ignore[method-assign]
+    call, draw = training._call, training._draws.at
 
+    def step(name: str, *arguments: Any) -> Any:
+        with record_function("E-step" if name == "E" else f"step {name}"):
+            return call(name, *arguments)
 
-def _ranged(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    def named(*arguments: Any) -> Any:
-        with record_function(name):
-            return function(*arguments)
+    def drawn(number: int) -> Any:
+        with record_function("draws"):
+            return draw(number)
 
-    return named
+    training._call, training._draws.at = step, drawn  # type: ignore[method-assign]

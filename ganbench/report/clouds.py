@@ -25,9 +25,10 @@ MOST_FAILURES = 18
 def clouds(results: pd.DataFrame, ranked: pd.DataFrame, files: Mapping[str, Path]) -> dict[str, Any] | None:
     """The median and the worst replica of each objective and the median of each baseline; see `_panels`."""
     costs = final_costs(results, str(ranked.rank_by.iloc[0]))
+    replicas = results.drop_duplicates("replica_id")
     chosen = []
     for cell, label, baseline in zip(ranked.cell_id, ranked.label, ranked.baseline, strict=True):
-        for which, replica in median_and_worst(results[results.cell_id == cell], costs).items():
+        for which, replica in median_and_worst(replicas[replicas.cell_id == cell], costs).items():
             if not (baseline and which == "worst"):
                 chosen.append((str(label), which, replica))
     return _panels(results, ranked, files, chosen)
@@ -59,9 +60,10 @@ def _panels(
     the samples are no points in the plane or nothing was kept.
     """
     panels, truth = [], _truth(results, files)
+    replicas = results.drop_duplicates("replica_id").set_index("replica_id")[["objective", "seed", "status"]]
     for label, which, replica in chosen:
         kept = _snapshots(files.get(replica))
-        own = results[results.replica_id == replica].iloc[0]
+        own = replicas.loc[replica]
         if kept and next(iter(kept.values())).shape[1:] == (2,) and own.objective != "oracle":
             panels.append((label, f"{which} seed {own.seed}".strip(), str(own.status), kept))
     if not panels:

@@ -14,6 +14,7 @@ import pandas as pd
 from ganbench import streams
 from ganbench.registry import did_you_mean
 from ganbench.report.finals import final_values, is_finding
+from ganbench.report.needed import needed
 from ganbench.report.partners import AFTER, BEFORE, codes, unmatched
 from ganbench.report.ranking import latest, suite_rank_by
 from ganbench.report.several import environments, gathered
@@ -90,7 +91,7 @@ def compare_folders(before: Path | str, after: Path | str, metric: str | None = 
         raise StoreError(
             paths[AFTER], f"holds the suite {has}, {paths[BEFORE]} holds {had}: nothing to compare", remedy
         )
-    both = gathered({name: tabulated(paths[name], results) for name, results in stored.items()})
+    both = gathered({name: needed(tabulated(paths[name], results), metric) for name, results in stored.items()})
     newest = latest(both[~is_finding(both)])
     _check_metric(newest, metric)
     changes: list[Change] = []

@@ -21,6 +21,9 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "star", "hexagon", "pentagon", "bowtie")
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
+MOST_POINTS, MOST_LINES = 100, 50
+"""Replicas of an objective that a figure draws one by one."""
+
 Trace = dict[str, Any]
 
 
@@ -75,7 +78,7 @@ def distribution(results: pd.DataFrame, ranked: pd.DataFrame, by: Mapping[str, L
     labels = dict(zip(ranked.cell_id, ranked.label, strict=True))
     data: list[Trace] = []
     for cell, label in labels.items():
-        rows = final[final.cell_id == cell].sort_values("seed")
+        rows = some(final[final.cell_id == cell].sort_values("value"), MOST_POINTS).sort_values("seed")
         look = by.get(label, Look("#7F7F7F", "circle", "solid"))
         data.append(
             {
@@ -92,7 +95,8 @@ def distribution(results: pd.DataFrame, ranked: pd.DataFrame, by: Mapping[str, L
     return Figure(
         f"seeds-{where}",
         f"{plain(metric)} of every seed",
-        "Each point is a replica that completed, each box their quartiles. Dotted: the floor.",
+        "Each point is a replica that completed, each box their quartiles. Dotted: the floor."
+        + some_words(final[final.cell_id.isin(labels)].groupby("cell_id").size().max(), MOST_POINTS),
         data,
         {
             **{"xaxis": axis(f"{inert(plain(metric))}{unit_of(final)} {arrow_of(final)}"), "height": height},
@@ -148,7 +152,8 @@ def divergences(results: pd.DataFrame, by: Mapping[str, Look], where: str) -> Fi
     if diverged.empty:
         return None
     data: list[Trace] = []
-    for label, rows in diverged.groupby("label", sort=False):
+    for label, every in diverged.groupby("label", sort=False):
+        rows = some(every.sort_values("diverged_at", kind="stable"), MOST_POINTS)
         look = by[str(label)]
         at = [float(v) for v in rows.diverged_at.fillna(0)]
         data.append(
@@ -162,7 +167,8 @@ def divergences(results: pd.DataFrame, by: Mapping[str, Look], where: str) -> Fi
     return Figure(
         f"divergences-{where}",
         "When replicas diverged",
-        "Each cross is a replica whose loss, weights or samples became non-finite.",
+        "Each cross is a replica whose loss, weights or samples became non-finite."
+        + some_words(diverged.label.value_counts().max(), MOST_POINTS),
         data,
         {
             **{"xaxis": {**axis("iteration"), "rangemode": "tozero"}, "height": 110 + 30 * len(data)},
@@ -188,6 +194,18 @@ def _vertical(x: float) -> dict[str, Any]:
 
 def axis(title: str) -> dict[str, Any]:
     return {"title": {"text": title}, "automargin": True, "zeroline": False}
+
+
+def some(rows: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most so many of the rows, evenly spaced, the first and the last among them: a page of thousands must open."""
+    return rows.iloc[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)]
+
+
+def some_words(count: float, most: int) -> str:
+    """Says that a figure draws fewer replicas than it tells of; nothing where it draws all."""
+    return (
+        f" {most} replicas of each objective at most are drawn, evenly spaced in their order." if count > most else ""
+    )
 
 
 def rounded(values: Iterable[float]) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from ganbench.catalogue import FINDINGS
@@ -31,15 +32,19 @@ def final_values(results: pd.DataFrame) -> pd.DataFrame:
     """
     final = results[results.final & ~results.metric.isin(REACHED)].sort_values("measured_later", kind="stable")
     final = final.drop_duplicates(["replica_id", "metric", "n", "instrument"])
-    several = final.groupby(["suite", "target", "metric"]).instrument.transform("nunique") > 1
-    asked, names = [], []
-    for metric, n, instrument, later, split in zip(
-        final.metric, final.n, final.instrument, final.measured_later, several, strict=True
-    ):
-        late = f"{AT} {n:,}, measured later" if later else ""
-        asked.append(f"{metric}{late}")
-        names.append(f"{metric}, {instrument or 'unnamed instrument'}{late}" if split else asked[-1])
-    return final.assign(metric=pd.Series(names, final.index), asked=pd.Series(asked, final.index))
+    keys = ["suite", "target", "metric"]
+    each = final[[*keys, "instrument"]].drop_duplicates()
+    split = pd.MultiIndex.from_frame(final[keys]).isin(pd.MultiIndex.from_frame(each.loc[each.duplicated(keys), keys]))
+    asked = final.metric.to_numpy(dtype=object, copy=True)
+    for i in np.flatnonzero(final.measured_later):
+        asked[i] += f"{AT} {final.n.iloc[i]:,}, measured later"
+    names = asked.copy()
+    for i in np.flatnonzero(split):
+        metric, instrument = final.metric.iloc[i], final.instrument.iloc[i] or "unnamed instrument"
+        names[i] = f"{metric}, {instrument}{asked[i].removeprefix(metric)}"
+    # the type that the texts had: of plain objects, and of the texts of pandas 3
+    kind = final.metric.dtype
+    return final.assign(metric=pd.Series(names, final.index, kind), asked=pd.Series(asked, final.index, kind))
 
 
 def plain(metric: str) -> str:

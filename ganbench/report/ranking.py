@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from ganbench import streams
 from ganbench.registry import did_you_mean
 from ganbench.report import wording
 from ganbench.report.finals import AT, REACHED, final_values, is_finding, plain, ranking_metric
+from ganbench.report.needed import endings
 from ganbench.statistics import (
     FEWEST_FOR_INFERENCE,
     NARROW_BELOW,
@@ -51,7 +54,7 @@ def rank(results: pd.DataFrame, rank_by: str | None = None) -> pd.DataFrame:
     Findings measure no samples and are left out; where nothing else is there the table is empty. Raises ValueError for
     a metric that nothing has.
     """
-    results = results[~is_finding(results)]
+    results = endings(results[~is_finding(results)])
     if results.empty:
         return pd.DataFrame({"suite": [], "target": [], "rank": []})
     rank_by = _known(rank_by, results) if rank_by else None
@@ -121,6 +124,8 @@ def _rank_target(results: pd.DataFrame, rank_by: str) -> pd.DataFrame:
     counted = final.groupby(["cell_id", "metric"]).n.max().to_dict()
     completed = final[final.status == "completed"][[*MEASURED]]
     medians = {key: _median(rows) for key, rows in completed.groupby(["cell_id", "metric"])}
+    # where all replicas of an objective diverged, the other rows of the table tell that there was a target
+    sought = {name for name in REACHED if (results.metric == name).any()}
     several = results.drop_duplicates("cell_id").label.value_counts().gt(1).to_dict()
     rows = []
     for cell_id, cell in ((str(key), group) for key, group in results.groupby("cell_id", sort=True)):
@@ -137,7 +142,7 @@ def _rank_target(results: pd.DataFrame, rank_by: str) -> pd.DataFrame:
             "n": float(counted.get((cell_id, rank_by), math.nan)),
             **{key: own[key] for key in BESIDE},
         }
-        row |= {**_counts(cell, seeds, on_record), **_reached(cell, results), **_costs(cell), **_budget(cell)}
+        row |= {**_counts(cell, seeds, on_record), **_reached(cell, sought), **_costs(cell), **_budget(cell)}
         row |= {"notes": wording.counted_notes(cell.drop_duplicates("replica_id"))}
         for name in metrics:
             found = medians.get((cell_id, name), NOTHING)
@@ -194,11 +199,11 @@ def _score(cell: pd.DataFrame, costs: pd.Series, penalty: float, sign: int) -> d
     values = np.sort(np.concatenate([costs[costs.index.isin(completed)].to_numpy(), np.full(diverged, penalty)]))
     if not len(values):
         return dict.fromkeys(("value", "low", "high", "median", "worst"), math.nan) | {"too_narrow": False}
-    # its own key: no other cell may move an interval
-    rng = streams.generator(0, f"bootstrap/{cell.target.iloc[0]}/{cell.cell_id.iloc[0]}")
     ends = [math.nan, math.nan]
     if len(values) >= FEWEST_FOR_INFERENCE:
-        ends = sorted(sign * end for end in bootstrap_interval(values, interquartile_mean, rng))
+        # its own key: no other cell may move an interval
+        key = f"bootstrap/{cell.target.iloc[0]}/{cell.cell_id.iloc[0]}"
+        ends = sorted(sign * end for end in _interval(key, tuple(values)))
     return {
         "value": sign * float(interquartile_mean(values)),
         "low": ends[0],
@@ -207,6 +212,12 @@ def _score(cell: pd.DataFrame, costs: pd.Series, penalty: float, sign: int) -> d
         "median": sign * float(np.median(values)),
         "worst": sign * float(values.max()),
     }
+
+
+@lru_cache(maxsize=1024)
+def _interval(key: str, values: tuple[float, ...]) -> tuple[float, float]:
+    """Kept, since a page ranks three times: for its sections, for its tables as text and for the terminal."""
+    return bootstrap_interval(np.array(values), interquartile_mean, streams.generator(0, key))
 
 
 def _counts(cell: pd.DataFrame, seeds: int, on_record: bool) -> dict[str, Any]:
@@ -218,17 +229,16 @@ def _counts(cell: pd.DataFrame, seeds: int, on_record: bool) -> dict[str, Any]:
     return {"seeds": seeds, **counts, "missing": missing, "diverged_low": low, "diverged_high": high}
 
 
-def _reached(cell: pd.DataFrame, results: pd.DataFrame) -> dict[str, Any]:
+def _reached(cell: pd.DataFrame, sought: Collection[str]) -> dict[str, Any]:
     """Count, median iteration and median second of reaching the quality target; a diverged replica never reaches it."""
     found: dict[str, Any] = {"quality_target": cell.quality_target.iloc[0], "reached": math.nan}
     diverged = cell[cell.status == "diverged"].replica_id.nunique()
     for name in REACHED:
         rows = cell[(cell.metric == name) & (cell.status == "completed")].drop_duplicates("replica_id", keep="last")
-        # where all replicas of an objective diverged, the other rows of the table tell that there was a target
-        sought = len(rows) or (diverged and (results.metric == name).any())
+        counted = len(rows) or (diverged and name in sought)
         values = np.concatenate([rows.value.fillna(math.inf).to_numpy(), np.full(diverged, math.inf)])
-        found[name] = float(np.median(values)) if sought else math.nan
-        if sought:
+        found[name] = float(np.median(values)) if counted else math.nan
+        if counted:
             found["reached"] = int(np.isfinite(values).sum())
     return found
 

@@ -18,6 +18,7 @@ from ganbench.report import wording
 from ganbench.report.columns import ALWAYS, Column, table_columns
 from ganbench.report.finals import final_values, is_finding
 from ganbench.report.instruments import image_sentences
+from ganbench.report.needed import endings, needed
 from ganbench.report.pictures import write_pictures
 from ganbench.report.ranking import latest, rank
 from ganbench.report.theory_table import comparisons, laws_markdown, print_laws
@@ -31,9 +32,15 @@ if TYPE_CHECKING:
 __all__ = ["print_tables", "rank", "to_csv", "to_markdown", "to_parquet", "write_report"]
 
 
-def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = None) -> None:
-    """Prints one table for each target, then what the numbers mean, from the table of `load_results`; findings last."""
-    ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
+def print_tables(
+    results: pd.DataFrame, console: Console, rank_by: str | None = None, ranked: pd.DataFrame | None = None
+) -> None:
+    """Prints one table for each target, then what the numbers mean, from the table of `load_results`; findings last.
+
+    `ranked` spares ranking again: it is `rank(results, rank_by)`.
+    """
+    results = endings(results)
+    ranked, newest = rank(results, rank_by) if ranked is None else ranked, latest(results[~is_finding(results)])
     for suite, of_suite in ranked.groupby("suite", sort=True):
         own, short = newest[newest.suite == suite], short_labels(of_suite.target.unique())
         for target, rows in of_suite.groupby("target", sort=True):
@@ -49,6 +56,7 @@ def print_tables(results: pd.DataFrame, console: Console, rank_by: str | None = 
 
 def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
     """Every column of every target's table in GitHub's Markdown, with what the numbers mean; findings last."""
+    results = endings(results)
     ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
     parts = []
     for suite, of_suite in ranked.groupby("suite", sort=True):
@@ -101,7 +109,7 @@ def write_report(folder: Path | str, rank_by: str | None = None, among: Referenc
     from ganbench.report.page.write import NAME, write_page  # the page shows these tables, too
 
     folder = Path(folder)
-    results = load_results(folder)
+    results = needed(load_results(folder), rank_by)
     markdown, csv = folder / "tables.md", folder / "tables.csv"
     write_whole(markdown, to_markdown(results, rank_by).encode())
     write_whole(csv, to_csv(results, rank_by).encode())
@@ -163,11 +171,11 @@ def short_labels(labels: Iterable[str]) -> dict[str, str]:
     return {label: text if shown.count(text) == 1 else label for label, text in short.items()}
 
 
-def to_text(results: pd.DataFrame, rank_by: str | None = None) -> str:
+def to_text(results: pd.DataFrame, rank_by: str | None = None, ranked: pd.DataFrame | None = None) -> str:
     """What `print_tables` prints, 160 columns wide and without styles."""
     console = Console(width=160, file=io.StringIO(), color_system=None)
     with console.capture() as captured:
-        print_tables(results, console, rank_by)
+        print_tables(results, console, rank_by, ranked)
     return captured.get().strip("\n")
 
 

@@ -47,9 +47,10 @@ def verdicts(
         named = _named(ranked[ranked.cell_id.isin(cells)], against)
         kinds = {"baseline": [(cell, named) for cell in cells if named and cell != named]}
         kinds["pairs"] = list(combinations(cells, 2))
+        # a pair of both families is compared once
+        found_of = {pair: _compared(costs, str(target), pair) for pair in {*kinds["baseline"], *kinds["pairs"]}}
         for family, pairs in kinds.items():
-            compared = [_compared(costs, str(target), pair) for pair in pairs]
-            for (cell, other), found in zip(pairs, families(compared), strict=True):
+            for (cell, other), found in zip(pairs, families([found_of[pair] for pair in pairs]), strict=True):
                 about = {"suite": suite, "target": target, "family": family, "metric": metric}
                 about |= {"label": labels[cell], "other": labels[other], "cell_id": cell, "other_cell_id": other}
                 told = {"word": found.word, "seeds_to_decide": found.seeds_to_decide}

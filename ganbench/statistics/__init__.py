@@ -8,6 +8,7 @@ from ganbench.statistics.across import (
     performance_profile,
 )
 from ganbench.statistics.comparison import (
+    MANY,
     Comparison,
     compare,
     families,
@@ -26,6 +27,7 @@ from ganbench.statistics.estimates import (
 __all__ = [
     "FEWEST_FOR_INFERENCE",
     "FEWEST_TARGETS",
+    "MANY",
     "NARROW_BELOW",
     "Comparison",
     "bootstrap_interval",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,7 +13,7 @@ from ganbench.store.container import (
     REMAKE,
     ROW_SCHEMA,
     SCHEMA,
-    Stored,
+    Parsed,
     StoreError,
     open_result,
     sealed,
@@ -24,16 +23,6 @@ from ganbench.store.container import (
 from ganbench.store.replicas import BUNDLE, result_files
 
 PACKAGE = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class Bundled(Stored):
-    """One result of a bundle: its JSON and its final rows."""
-
-    rows: pa.Table = field(repr=False, kw_only=True)
-
-    def table(self) -> pa.Table:
-        return self.rows
 
 
 def write_bundle(folder: Path | str, destination: Path | str) -> Path:
@@ -61,7 +50,7 @@ def write_bundle(folder: Path | str, destination: Path | str) -> Path:
     return path
 
 
-def read_bundle(path: Path | str) -> list[Bundled]:
+def read_bundle(path: Path | str) -> list[Parsed]:
     """The results of a bundle. Raises StoreError for one that is corrupt or of a newer schema."""
     path = Path(path)
     payload, content = unsealed(path)
@@ -74,7 +63,7 @@ def read_bundle(path: Path | str) -> list[Bundled]:
     for number, text in enumerate(texts.dictionary.to_pylist()):
         own = rows.filter(pc.equal(texts.indices, number))
         own = own.filter(pc.is_valid(own["metric"]))
-        found.append(Bundled(path, json.loads(text), b"", rows=own))
+        found.append(Parsed(path, json.loads(text), b"", rows=own))
     return found
 
 

@@ -85,10 +85,22 @@ class Stored:
 
     def table(self) -> pa.Table:
         """The rows, one column per field of Row."""
-        found = pq.read_table(pa.BufferReader(self.content)).replace_schema_metadata(None)
+        # a third of the time that `read_table` takes for so small a file
+        file = pq.ParquetFile(pa.BufferReader(self.content))
+        found = file.read(use_threads=False).replace_schema_metadata(None)
         for name in ROW_SCHEMA.names[len(found.column_names) :]:  # what an older schema did not have
             found = found.append_column(ROW_SCHEMA.field(name), pa.array([getattr(Row, name)] * len(found)))
         return found.cast(ROW_SCHEMA)
+
+
+@dataclass(frozen=True)
+class Parsed(Stored):
+    """A result of a file that holds many: its JSON and those of its rows that this file has."""
+
+    rows: pa.Table = field(repr=False, kw_only=True)
+
+    def table(self) -> pa.Table:
+        return self.rows
 
 
 def open_result(path: Path | str) -> Stored:

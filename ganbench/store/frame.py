@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pandas.api.extensions import ExtensionArray
 
 from ganbench import catalogue
 from ganbench.store.bundle import read_bundle
-from ganbench.store.container import ROW_SCHEMA, Row, Stored, StoreError, open_result
+from ganbench.store.compaction import open_all
+from ganbench.store.container import ROW_SCHEMA, Row, Stored, StoreError
 from ganbench.store.records import MISSING, newest
 from ganbench.store.replicas import BUNDLE, result_files
 
 BASELINES = frozenset((*catalogue.BASELINES.names(), "vae"))
 """Objectives that are no GAN and give the scale, where a definition has no "baseline" of its own."""
+
+TEXT = pd.StringDtype("python", na_value=np.nan)
+"""The type of pandas 3 for texts, not in its default form, which copies the letters of each row."""
 
 IDENTITY = ("suite", "target", "objective", "label", "seed", "replica_id", "cell_id", "status")
 CURVES = tuple(Row.__annotations__)
@@ -54,24 +59,41 @@ def tabulated(path: Path, results: list[Stored]) -> pd.DataFrame:
     for absent in _missing(path, described):
         tables.append(NOTHING)
         described.append(absent)
-    curves = pa.concat_tables(tables).to_pandas()
+    curves = pa.concat_tables(tables).combine_chunks()
     replicas = pd.DataFrame(described)
-    repeated = replicas.loc[np.repeat(np.arange(len(tables)), [len(table) for table in tables])].reset_index(drop=True)
-    frame = pd.concat([repeated, curves], axis=1)
-    frame["iterations_per_s"] = 1 / pd.to_numeric(frame.iteration_s)
-    return frame[[*IDENTITY, *CURVES, *EXECUTION, *INFO, *DERIVED, *PROTOCOL, *RECORD]]
+    of_row = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    replicas["iterations_per_s"] = 1 / pd.to_numeric(replicas.iteration_s)
+    columns = {
+        name: _column(curves[name]) if name in CURVES else _text(replicas[name]).array.take(of_row)
+        for name in (*IDENTITY, *CURVES, *EXECUTION, *INFO, *DERIVED, *PROTOCOL, *RECORD)
+    }
+    return pd.DataFrame(columns, copy=False)  # column by column: a copy of a million rows takes as long as reading them
+
+
+def _column(values: pa.ChunkedArray) -> ExtensionArray | np.ndarray:
+    if not pa.types.is_string(values.type):
+        return values.to_numpy()
+    coded = values.combine_chunks().dictionary_encode()
+    words = _text(pd.Series(coded.dictionary.to_pylist()))
+    return words.array.take(coded.indices.fill_null(-1).to_numpy(), allow_fill=True)
+
+
+def _text(column: pd.Series) -> pd.Series:
+    """The column, texts as references to one another: equal ones of a million rows are stored once."""
+    return column.astype(TEXT) if isinstance(column.dtype, pd.StringDtype) else column
 
 
 def open_results(path: Path | str) -> list[Stored]:
     """Every stored file and bundled result under a suite's folder, or under a parent of several.
 
+    Those that `compaction` knows are not verified again, and have no bytes.
     Raises StoreError where there are none, or one is corrupt or of a newer schema.
     """
     path = Path(path)
     folders = [path, *sorted(child for child in path.glob("*") if child.is_dir())]
-    files = [file for folder in folders for file in (*result_files(folder), *result_files(folder / "measured"))]
-    # the folder `measured` is a child of a suite's folder and has been listed with its parent
-    results: list[Stored] = [open_result(file) for file in dict.fromkeys(files)]
+    # the folder `measured` is a child of a suite's folder and is listed with its parent
+    places = dict.fromkeys(place for folder in folders for place in (folder, folder / "measured"))
+    results = [result for place in places for result in open_all(place, result_files(place))]
     # a replica whose own file was moved away is gone, though a later measurement of it may have stayed
     there = {result.replica_id for result in results if result.measured is None}
     results = [result for result in results if result.replica_id in there]

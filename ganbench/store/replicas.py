@@ -18,6 +18,7 @@ from typing import Any, get_args
 import numpy as np
 from safetensors import numpy as safetensors
 
+from ganbench.store.compaction import COMPACTED, open_all
 from ganbench.store.container import REMAKE, SCHEMA, Row, Status, StoreError, encode, open_result, write_whole
 
 STATUSES = get_args(Status)
@@ -25,7 +26,7 @@ BUNDLE = "bundle.parquet"
 """The file of a folder that holds the final values of many replicas; no run goes on from it."""
 REQUIRED = ("suite", "label", "cell", "cell_id", "seed", "execution", "replica_id")
 
-_LEFTOVER = re.compile(r"\.[0-9a-f]{16,64}\..*\.tmp")
+_LEFTOVER = re.compile(rf"\.([0-9a-f]{{16,64}}|{COMPACTED.removesuffix('.arrow')})\..*\.tmp")
 _LEFTOVER_AGE_S = 60  # a write takes milliseconds; a younger one may belong to a run that still lives
 
 
@@ -116,7 +117,7 @@ def stored(folder: Path | str) -> dict[str, Status]:
         with contextlib.suppress(OSError):  # a folder that can only be read, or another run was faster
             if _LEFTOVER.fullmatch(leftover.name) and time.time() - leftover.stat().st_mtime > _LEFTOVER_AGE_S:
                 leftover.unlink()
-    results = [open_result(path) for path in result_files(folder)]
+    results = open_all(folder, result_files(folder))
     return {result.replica_id: result.status for result in results}
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from ganbench.statistics import Comparison, compare, families, improvement, paired_difference, seeds_to_decide
-from ganbench.statistics.comparison import _studentised, _wins, holm, permutation_p
+from ganbench.statistics.comparison import MANY, _studentised, _wins, holm, limit_p, permutation_p
 
 INF = math.inf
 
@@ -157,3 +157,39 @@ def test_pairing_decides_otherwise_where_seeds_move_both_alike():
     found = compared(seeded(*common), seeded(*(common + 0.1)))
     assert found.word == "undecided"
     assert found.pairing_differs
+
+
+@pytest.mark.parametrize(("n", "m", "ties"), [(100, 100, False), (100, 137, True), (250, 240, False)])
+def test_the_limit_of_the_permutation_test_is_that_of_scipy(n: int, m: int, ties: bool):
+    rng = np.random.default_rng(n)
+    a, b = rng.standard_normal(n), rng.standard_normal(m) + 0.2
+    if ties:
+        a, b = a.round(1), b.round(1)
+        a[:9], b[:4] = math.inf, math.inf
+    expected = stats.brunnermunzel(np.nan_to_num(a, posinf=99), np.nan_to_num(b, posinf=99)).pvalue
+    assert limit_p(_wins(a, b)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_many_seeds_have_the_p_value_of_the_permutation_test_to_its_own_error():
+    rng = np.random.default_rng(1)
+    for shift in (0.0, 0.2, 0.3, 0.5):
+        a, b = np.exp(rng.standard_normal(MANY)), np.exp(rng.standard_normal(MANY) + shift)
+        b[rng.random(MANY) < 0.1] = math.inf
+        p, many = permutation_p(a, b), limit_p(_wins(a, b))
+        # 10,000 permutations: four standard errors, and .002 for what the limit is off
+        assert abs(p - many) < 4 * math.sqrt(many * (1 - many) / 10_000) + 0.002
+
+
+def test_many_seeds_that_do_not_overlap_differ_and_equal_ones_do_not():
+    below, above, equal = np.arange(100.0), np.arange(100.0) + 100, np.full(100, math.inf)
+    assert limit_p(_wins(below, above)) == 0
+    assert limit_p(_wins(equal, equal)) == 1
+
+
+def test_equal_laws_of_many_seeds_are_told_apart_in_five_percent_of_the_studies():
+    rng = np.random.default_rng(2)
+    found = []
+    for _ in range(2_000):
+        a, b = (np.where(rng.random(MANY) < 0.2, math.inf, rng.standard_normal(MANY)) for _ in range(2))
+        found.append(limit_p(_wins(a, b)) < 0.05)
+    assert 0.036 < np.mean(found) < 0.064  # three standard errors of 2,000 studies: one false alarm of 370

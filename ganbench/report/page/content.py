@@ -19,12 +19,13 @@ from ganbench.report.board import Board, board
 from ganbench.report.clouds import clouds, failures
 from ganbench.report.figures import Figure, Look
 from ganbench.report.finals import is_finding
+from ganbench.report.needed import endings
 from ganbench.report.ranking import latest, rank, selectable
 from ganbench.report.speed import speeds
 from ganbench.report.tables import sentences, to_text
 from ganbench.report.verdicts import AGAINST, verdict_sentence, verdicts
 from ganbench.report.wording import inert
-from ganbench.statistics import FEWEST_FOR_INFERENCE, clopper_pearson
+from ganbench.statistics import FEWEST_FOR_INFERENCE, MANY, clopper_pearson
 
 MOST_FAILURES = 30
 """Replicas whose error is shown in full."""
@@ -69,6 +70,7 @@ class Study:
     """One suite's target: its newest results, its ranked rows and both families of its verdicts."""
 
     results: pd.DataFrame
+    course: pd.DataFrame  # the results with their values during training
     ranked: pd.DataFrame
     pairs: pd.DataFrame
     against: pd.DataFrame
@@ -97,7 +99,9 @@ def content(
     sections: list[Section] = []
     results = results[~is_finding(results)]
     if len(results):
-        studies = _studies(results, rank_by, against)
+        course, results = results, endings(results)
+        ranked = rank(results, rank_by)
+        studies = _studies(results, course, ranked, against, rank_by)
         by = figures.looks(dict.fromkeys(label for s in studies for label in s.ranked[~s.ranked.baseline].label))
         table = pd.concat([s.ranked for s in studies], ignore_index=True)
         alarms = [*alarms, *filter(None, [wording.incomplete_sentence(table)])]
@@ -107,7 +111,9 @@ def content(
             Section("fails", "What fails", [], _fails(studies, by, files)),
             Section("speed", "How fast", [wording.speed_sentence(latest(results))], _speed(studies, by)),
             Section("samples", "Samples", [], _samples(studies, files, pictures)),
-            Section("meaning", "What the numbers mean", sentences(latest(results), table), _twin(results, rank_by)),
+            Section(
+                "meaning", "What the numbers mean", sentences(latest(results), table), _twin(results, rank_by, ranked)
+            ),
         ]
     sections += findings
     sections.append(Section("reproduce", "Reproduce", [], reproduce))
@@ -119,8 +125,10 @@ def content(
     }
 
 
-def _studies(results: pd.DataFrame, rank_by: str | None, against: str) -> list[Study]:
-    ranked, newest = rank(results, rank_by), selectable(latest(results))
+def _studies(
+    results: pd.DataFrame, course: pd.DataFrame, ranked: pd.DataFrame, against: str, rank_by: str | None
+) -> list[Study]:
+    newest, trained = selectable(latest(results)), selectable(latest(course))
     said = verdicts(newest, rank_by, against, ranked)
     found = []
     several = ranked.suite.nunique() > 1
@@ -131,6 +139,7 @@ def _studies(results: pd.DataFrame, rank_by: str | None, against: str) -> list[S
             Study(
                 # the label of the ranked rows tells cells of one label apart; figures go by it
                 _labelled(newest[(newest.suite == suite) & (newest.target == target)], rows),
+                _labelled(trained[(trained.suite == suite) & (trained.target == target)], rows),
                 rows,
                 own[own.family == "pairs"],
                 own[own.family == "baseline"],
@@ -172,7 +181,8 @@ def _sure_words(studies: list[Study], against: str) -> list[str]:
         'Words have one meaning each. "better": the adjusted p-value is below .05 and the 95% interval of the'
         ' probability of improvement lies above .5; "much better": that probability is .75 or more as well;'
         ' "equivalent": its 90% interval lies inside .4 to .6; else "undecided".',
-        "p-values are those of the studentised permutation test of Brunner and Munzel, ties kept, adjusted by Holm"
+        "p-values are those of the studentised permutation test of Brunner and Munzel, ties kept, where each objective"
+        f" has {MANY} seeds or more in its limit, Student's t; adjusted by Holm"
         " within a family: one metric on one target, against one objective or over all pairs.",
     ]
     if all(s.against.empty for s in studies):
@@ -247,10 +257,10 @@ def _speed(studies: list[Study], by: Mapping[str, Look]) -> list[Part]:
     for s in studies:
         metric = str(s.ranked.rank_by.iloc[0])
         drawn = [
-            curves.curves(s.results, metric, by, "iteration", s.where),
-            curves.curves(s.results, metric, by, "seconds", s.where),
-            curves.incidence(s.results, by, "iteration", s.where),
-            curves.incidence(s.results, by, "seconds", s.where),
+            curves.curves(s.course, metric, by, "iteration", s.where),
+            curves.curves(s.course, metric, by, "seconds", s.where),
+            curves.incidence(s.course, by, "iteration", s.where),
+            curves.incidence(s.course, by, "seconds", s.where),
         ]
         timed = speeds(s.results, s.ranked)
         if timed or any(drawn):
@@ -271,5 +281,6 @@ def _samples(studies: list[Study], files: Mapping[str, Path], pictures: Sequence
     return [*parts, Part("Samples as images", pictures=grids)] if grids else parts
 
 
-def _twin(results: pd.DataFrame, rank_by: str | None) -> list[Part]:
-    return [Part(blocks=[{"title": "The tables as plain text", "text": to_text(results, rank_by), "open": False}])]
+def _twin(results: pd.DataFrame, rank_by: str | None, ranked: pd.DataFrame) -> list[Part]:
+    text = to_text(results, rank_by, ranked)
+    return [Part(blocks=[{"title": "The tables as plain text", "text": text, "open": False}])]

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ganbench.report import theory_page
 from ganbench.report.figures import Figure
+from ganbench.report.needed import needed
 from ganbench.report.page.content import Part, content
 from ganbench.report.page.render import render
 from ganbench.report.several import marked
@@ -168,4 +169,5 @@ def differences(environments: Sequence[Mapping[str, Any]], names: Sequence[str])
 
 def page_of(folder: Path, rank_by: str | None = None, against: str = AGAINST) -> Path:
     """The page of one folder, written into it as `report.html`."""
-    return write_page(load_results(folder), [folder], folder / NAME, rank_by=rank_by, against=against)
+    results = needed(load_results(folder), rank_by)
+    return write_page(results, [folder], folder / NAME, rank_by=rank_by, against=against)
