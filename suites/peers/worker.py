@@ -1,0 +1,52 @@
+"""One process of a participant: does what its task says, then runs rounds of iterations on command.
+
+Reads numbers of iterations from standard input, one a line; answers each with its seconds on standard output.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import time
+
+from suites.peers.work import Work
+
+PLACES = {
+    "loop-default": "loop:runner",
+    "loop": "loop:runner",
+    "compiled": "loop:runner",
+    "jax": "jax_peer:runner",
+    "ganbench": "ensemble:runner",
+    "products": "products:runner",
+    "traffic": "products:traffic_runner",
+}
+"""Participants, each with the function that makes it ready."""
+
+
+def main() -> None:
+    task = json.loads(sys.argv[1])
+    if task["core"] is not None:  # before any library counts the cores
+        os.sched_setaffinity(0, [task["core"]])
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print is no answer
+
+    def answer(**said: object) -> None:
+        print(json.dumps(said), file=answers, flush=True)
+
+    module, function = PLACES[task["participant"]].split(":")
+    participant, work = importlib.import_module(f"suites.peers.{module}"), Work(**task["work"])
+    if task["check"]:
+        answer(losses=participant.trajectory(work, task["setting"], **task["check"]).tolist())
+        return
+    runner = getattr(participant, function)(work, task["setting"], task["replicas"])
+    answer(replicas=runner.replicas, chunk=runner.chunk, said=runner.said)
+    for line in sys.stdin:
+        began = time.perf_counter()
+        runner.run(int(line))
+        answer(seconds=time.perf_counter() - began)
+
+
+if __name__ == "__main__":
+    main()
