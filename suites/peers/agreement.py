@@ -54,7 +54,7 @@ def trajectories(work: Work, settings: Mapping[str, tuple[str, dict[str, Any]]],
     """The losses of participants, name -> (participant, its own setting), each in a process of its own."""
     check = {"iterations": iterations, "replicas": REPLICAS}
     processes = {
-        name: Process(participant, work, Setting(own=own), REPLICAS, None, check)
+        name: Process(participant, work, Setting(own=own), REPLICAS, check=check)
         for name, (participant, own) in settings.items()
     }
     try:

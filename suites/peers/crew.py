@@ -16,7 +16,6 @@ from typing import Any
 from suites.peers.work import Work
 
 ROOT = Path(__file__).parents[2]
-LONGEST_START_S = 900
 
 
 class Failed(RuntimeError):
@@ -40,7 +39,16 @@ class Setting:
 class Process:
     """One worker."""
 
-    def __init__(self, participant: str, work: Work, setting: Setting, replicas: int, core: int | None, check: Any):
+    def __init__(
+        self,
+        participant: str,
+        work: Work,
+        setting: Setting,
+        replicas: int,
+        core: int | None = None,
+        check: dict[str, int] | None = None,
+        variants: list[dict[str, Any]] | None = None,
+    ):
         task = {
             "participant": participant,
             "work": dataclasses.asdict(work),
@@ -48,11 +56,13 @@ class Process:
             "replicas": replicas,
             "core": core,
             "check": check,
+            "variants": variants,
         }
         environment = {k: v for k, v in os.environ.items() if not k.endswith("_NUM_THREADS")}
         if setting.threads is not None:
             environment |= {f"{library}_NUM_THREADS": str(setting.threads) for library in ("OMP", "MKL")}
-        environment |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
+        # a pool of compiling helpers would take the cores from participants that have begun
+        environment |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TORCHINDUCTOR_COMPILE_THREADS": "1"}
         environment |= {"JAX_PLATFORMS": work.device} if participant == "jax" else {}
         self.participant, self.work = participant, work
         self.printed = tempfile.TemporaryFile("w+")  # noqa: SIM115  open as long as the process runs
@@ -97,10 +107,11 @@ class Crew:
         cores = sorted(os.sched_getaffinity(0))
         pinned = work.device == "cpu" and setting.threads == 1
         self.members = [
-            Process(participant, work, setting, share, cores[i % len(cores)] if pinned else None, None)
+            Process(participant, work, setting, share, cores[i % len(cores)] if pinned else None)
             for i, share in enumerate(shares(replicas, setting.processes, setting.own.get("width", 1)))
         ]
         self.iterations = self.replicas = self.chunk = 0
+        self.trial: dict[str, float] = {}  # ms of each setting that was tried
         self.said: dict[str, Any] = {}
 
     def get_ready(self) -> None:
@@ -128,6 +139,11 @@ class Crew:
     def round_ms(self) -> float:
         """Milliseconds per replica and iteration."""
         return 1e3 * self.run(self.iterations) / self.iterations / self.replicas
+
+    def peak_mb(self) -> float:
+        """The most memory that its processes have taken so far, together."""
+        files = [Path(f"/proc/{member.process.pid}/status").read_text() for member in self.members]
+        return sum(int(line.split()[1]) for text in files for line in text.splitlines() if "VmHWM" in line) / 1024
 
     def stop(self) -> None:
         for member in self.members:

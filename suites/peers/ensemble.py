@@ -5,7 +5,6 @@ Settings: `width`, the lanes of an ensemble; fewer replicas are padded with copi
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
@@ -80,11 +79,23 @@ def trajectory(work: Work, setting: dict[str, Any], iterations: int, replicas: i
     return found
 
 
+def sequence_runner(work: Work, setting: dict[str, Any], replicas: int) -> Runner:
+    """Every round makes, trains and drops one ensemble after the other, from code that is compiled before."""
+    prepare_process(threads=1)
+    width = setting["width"]
+
+    def run(iterations: int) -> None:
+        for first in range(0, replicas, width):
+            training_of(work, width, list(range(first, min(first + width, replicas)))).advance(iterations)
+
+    run(1)
+    return Runner(run, replicas)
+
+
 def runner(work: Work, setting: dict[str, Any], replicas: int) -> Runner:
     """As many ensembles as the replicas need, compiled and warm."""
     prepare_process(threads=1)
-    width, first = setting["width"], setting.get("first_seed", 0)
-    seeds = list(range(first, first + replicas))
+    width, seeds = setting["width"], list(range(replicas))
     trainings = [training_of(work, width, seeds[i : i + width]) for i in range(0, replicas, width)]
     for training in trainings:
         training.prepare()
@@ -97,5 +108,4 @@ def runner(work: Work, setting: dict[str, Any], replicas: int) -> Runner:
     # whole blocks of draws, so that no round pays for another's; beyond H=128 they are a small part of an iteration
     chunk = STEPS_PER_BLOCK // 2 if work.hidden <= 128 or work.device == "cuda" else 1
     run(1)
-    said = {"compile_s": round(sum(t.compile_s for t in trainings), 2), "pid": os.getpid()}
-    return Runner(run, replicas, chunk, said)
+    return Runner(run, replicas, chunk, {"compile_s": round(sum(t.compile_s for t in trainings), 2)})

@@ -91,7 +91,8 @@ def least_bytes(work: Work) -> dict[str, int]:
     return {
         "activations": 2 * number * hidden,  # with its bias and activation, or with its mask
         "optimiser": 7 * number * sum(map(parameters.__getitem__, work.schedule)),  # p, m, v twice, gradient once
-        "draws": number * sum(sizes.get(f, work.batch * LATENT) for player in work.schedule for f in work.draws(player)),
+        "draws": number
+        * sum(sizes.get(f, work.batch * LATENT) for player in work.schedule for f in work.draws(player)),
     }
 
 
