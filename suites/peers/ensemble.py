@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.func import vmap
 
-from ganbench.networks.mlp import MLP
 from ganbench.catalogue import OBJECTIVES
+from ganbench.networks.mlp import MLP
 from ganbench.objectives.contract import Batch, Objective, Player, penalised_d_loss, penalised_g_loss, seen
 from ganbench.streams import STEPS_PER_BLOCK
 from ganbench.targets.mixtures import Ring8

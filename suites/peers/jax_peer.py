@@ -5,19 +5,28 @@ Settings: `prng` is "threefry2x32", JAX's default, or "rbg".
 
 from __future__ import annotations
 
-import os
 from typing import Any
-
-import numpy as np
-
-from suites.peers.work import D_STEPS, DATA, EPS, LATENT, MODES, PENALTY, RADIUS, SD, SLOPE, Runner, Work
-from suites.peers.work import dropped_in, initial_weights
-
-os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+
+from suites.peers.work import (
+    D_STEPS,
+    DATA,
+    EPS,
+    LATENT,
+    MODES,
+    PENALTY,
+    RADIUS,
+    SD,
+    SLOPE,
+    Runner,
+    Work,
+    dropped_in,
+    initial_weights,
+)
 
 SCANNED = {64: 32, 128: 16}
 """Iterations of one scan by hidden width; 1 elsewhere on a CPU, where an iteration of an ensemble takes seconds."""

@@ -1,7 +1,7 @@
 """Whether the time of ganbench grows in a line with the number of seeds, and its memory not at all per replica.
 
-Ensembles of one width, each made, trained and dropped before the next in its process, as a run does. A line is fitted to
-the wall seconds; each point is compared with it above its fixed part.
+Ensembles of one width, each made, trained and dropped before the next in its process, as a run does. A line is fitted
+to the wall seconds; each point is compared with it above its fixed part.
 """
 
 from __future__ import annotations

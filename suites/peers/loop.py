@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from suites.peers.work import DATA, EPS, LATENT, MODES, PENALTY, RADIUS, SD, SLOPE, Runner, Work
-from suites.peers.work import dropped_in, initial_weights
+from suites.peers.work import (
+    DATA,
+    EPS,
+    LATENT,
+    MODES,
+    PENALTY,
+    RADIUS,
+    SD,
+    SLOPE,
+    Runner,
+    Work,
+    dropped_in,
+    initial_weights,
+)
 
 Fields = dict[str, Tensor]
 
@@ -24,7 +37,7 @@ Fields = dict[str, Tensor]
 def mlp(inputs: int, outputs: int, work: Work) -> nn.Sequential:
     sizes = [inputs, *[work.hidden] * work.depth, outputs]
     layers: list[nn.Module] = []
-    for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (a, b) in enumerate(pairwise(sizes)):
         layers += [*([nn.ReLU()] if i else []), nn.Linear(a, b)]
     return nn.Sequential(*layers)
 

@@ -40,7 +40,7 @@ class Product(NamedTuple):
 def layers(work: Work, player: str) -> Net:
     inputs, outputs = (DATA, work.outputs) if player == "D" else (LATENT, DATA)
     sizes = [inputs, *[work.hidden] * work.depth, outputs]
-    return list(zip(sizes, sizes[1:], strict=False))
+    return list(itertools.pairwise(sizes))
 
 
 def forward(net: Net, rows: int) -> list[Product]:
