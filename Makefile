@@ -4,7 +4,7 @@ BIN := .venv/bin
 # one thread per process: two OpenMP threads on a busy machine run many times slower than one
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup toy2d digits reference test lint format clean
+.PHONY: setup toy2d digits reference peers test lint format clean
 
 setup: .venv/installed
 
@@ -24,6 +24,11 @@ digits: setup
 reference: setup
 	$(BIN)/ganbench run --suite toy2d --results build/reference
 	$(BIN)/python -c "from ganbench.store import write_bundle; write_bundle('build/reference/toy2d', 'results/reference/toy2d')"
+
+# ganbench beside a plain loop, torch.compile and JAX, on a quiet machine: make peers ARGS="--objectives em --replicas 32"
+peers: setup
+	$(BIN)/python -m pip install --quiet --editable '.[peers]'
+	$(BIN)/python -m suites.peers.run $(ARGS)
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,11 +56,17 @@ def check_settings(participants: tuple[str, ...]) -> Mapping[str, tuple[str, dic
     return {name: (name, own[name]) for name in participants if name in own}
 
 
+def say(words: str) -> None:
+    """Progress, on standard error."""
+    print(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr, flush=True)
+
+
 class Harness:
     """Crews that live as long as their work and setting stay the same."""
 
-    def __init__(self, seconds: float, rounds: int, processes: int, widest: int):
+    def __init__(self, seconds: float, rounds: int, processes: int, widest: int, trial: bool = True):
         self.seconds, self.rounds, self.processes, self.widest = seconds, rounds, processes, widest
+        self.trial = trial  # else the first setting of each participant is taken
         self.kept: dict[Any, Crew] = {}
         self.chosen: dict[tuple[str, Work], tuple[dict[str, Any], dict[str, float]]] = {}
 
@@ -71,7 +79,8 @@ class Harness:
         """The fastest of a participant's own choices, and the milliseconds of each that was tried."""
         if (participant, work) not in self.chosen:
             found, ms = variants(participant, work.device), {}
-            if len(found) > 1:
+            if self.trial and len(found) > 1:
+                say(f"{work.name}: trying {len(found)} variants of {participant}")
                 process = Process(participant, work, Setting(), TRIED_REPLICAS, variants=found)
                 try:
                     times = process.answer()["ms"]
@@ -87,11 +96,12 @@ class Harness:
         own, trial = self.choice(participant, work)
         if participant in ("ganbench", "products", "traffic"):
             own = {"width": self.width(work, replicas)}
-        placed = placements(participant, replicas, self.processes, work.device)
+        placed = placements(participant, replicas, self.processes, work.device)[: None if self.trial else 1]
         # one seed after another costs the same whatever follows; so do products and copies of one width
         alike = participant not in ("jax", "ganbench")
         key = participant, work, None if alike else replicas, str(placed), str(own)
         if key not in self.kept:
+            say(f"{work.name}, R={replicas}: starting {participant}")
             crew = self._fastest([Crew(participant, work, Setting(*place, own), replicas) for place in placed])
             crew.fit(self.seconds)
             crew.trial = {**trial, **crew.trial}

@@ -190,7 +190,7 @@ class Replica:
         """Both losses as they stand."""
         if self.work.objective == "em":
             b = {**b, "r": self._e_step(b)}
-        return float(self._d_loss(b)), float(self._g_loss(b))
+        return self._d_loss(b).item(), self._g_loss(b).item()
 
 
 def drawing(work: Work) -> Callable[[str], Fields]:

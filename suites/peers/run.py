@@ -70,6 +70,7 @@ def listed(context: click.Context, parameter: click.Parameter, value: str) -> tu
 @click.option("--rounds", default=7, show_default=True, type=click.IntRange(1))
 @click.option("--seconds", default=1.0, show_default=True, help="of a round", type=click.FloatRange(0, min_open=True))
 @click.option("--width", default=16, show_default=True, help="lanes of ganbench at most", type=click.IntRange(4))
+@click.option("--trial/--no-trial", default=True, help="or each peer's first setting, usually its best")
 @click.option("--check-iterations", default=100, show_default=True, type=click.IntRange(0), help="0: no check")
 @click.option("--device", default="cpu", show_default=True, type=click.Choice(["cpu", "cuda"]))
 @click.option("--precision", default="fp32", show_default=True, type=click.Choice(["fp32", "tf32"]))
@@ -85,6 +86,7 @@ def main(
     rounds: int,
     seconds: float,
     width: int,
+    trial: bool,
     check_iterations: int,
     device: str,
     precision: str,
@@ -96,7 +98,7 @@ def main(
     found: dict[str, Any] = {"machine": machine(device), "command": sys.argv[1:], "checks": {}, "tables": []}
     print(tables.of_machine(found["machine"]))
     works = [Work(o, *SIZES[size], device=device, precision=precision) for size in sizes for o in objectives]
-    harness = Harness(seconds, rounds, found["machine"]["cores"], width)
+    harness = Harness(seconds, rounds, found["machine"]["cores"], width, trial)
     try:
         for work in works:
             if linear:
