@@ -68,6 +68,7 @@ class Harness:
         self.seconds, self.rounds, self.processes, self.widest = seconds, rounds, processes, widest
         self.trial = trial  # else the first setting of each participant is taken
         self.kept: dict[Any, Crew] = {}
+        self.running: list[Crew] = []
         self.chosen: dict[tuple[str, Work], tuple[dict[str, Any], dict[str, float]]] = {}
 
     def width(self, work: Work, replicas: int) -> int:
@@ -91,26 +92,32 @@ class Harness:
             self.chosen[participant, work] = found[0], ms
         return self.chosen[participant, work]
 
-    def crew(self, participant: str, work: Work, replicas: int) -> Crew:
-        """The participant in its best setting, warm, with rounds of a fitting length."""
-        own, trial = self.choice(participant, work)
-        if participant in ("ganbench", "products", "traffic"):
-            own = {"width": self.width(work, replicas)}
-        placed = placements(participant, replicas, self.processes, work.device)[: None if self.trial else 1]
-        # one seed after another costs the same whatever follows; so do products and copies of one width
-        alike = participant not in ("jax", "ganbench")
-        key = participant, work, None if alike else replicas, str(placed), str(own)
-        if key not in self.kept:
-            say(f"{work.name}, R={replicas}: starting {participant}")
-            crew = self._fastest([Crew(participant, work, Setting(*place, own), replicas) for place in placed])
+    def crews(self, work: Work, replicas: int, participants: tuple[str, ...]) -> dict[str, Crew]:
+        """Each participant in its best setting, warm, with rounds of a fitting length."""
+        keys, started = {}, {}
+        for name in participants:
+            own, trial = self.choice(name, work)
+            if name in ("ganbench", "products", "traffic"):
+                own = {"width": self.width(work, replicas)}
+            placed = placements(name, replicas, self.processes, work.device)[: None if self.trial else 1]
+            # one seed after another costs the same whatever follows; so do products and copies of one width
+            alike = name not in ("jax", "ganbench")
+            key = keys[name] = name, work, None if alike else replicas, str(placed), str(own)
+            if key not in self.kept:
+                started[key] = trial, [Crew(name, work, Setting(*place, own), replicas) for place in placed]
+                self.running += started[key][1]
+        for (name, *_), (_, crews) in started.items():
+            say(f"{work.name}, R={replicas}: waiting for {name}")
+            for crew in crews:
+                crew.get_ready()
+        for key, (trial, crews) in started.items():
+            crew = self.kept[key] = self._fastest(crews)
             crew.fit(self.seconds)
             crew.trial = {**trial, **crew.trial}
-            self.kept[key] = crew
-        return self.kept[key]
+        return {name: self.kept[key] for name, key in keys.items()}
 
     def _fastest(self, crews: list[Crew]) -> Crew:
-        for crew in crews:
-            crew.get_ready()
+        """Of placements that are ready; the others end."""
         if len(crews) == 1:
             return crews[0]
         for crew in crews:
@@ -121,19 +128,21 @@ class Harness:
         for crew in crews:
             if crew is not fastest:
                 crew.stop()
+                self.running.remove(crew)
         fastest.trial = {str(crew.setting): round(ms, 4) for crew, ms in best.items()}
         return fastest
 
     def close(self, keep: Work | None = None) -> None:
         """Ends all processes, but those that a work needs for other numbers of replicas."""
-        for key, crew in list(self.kept.items()):
-            if key[1] != keep or key[2] is not None:
+        self.kept = {key: crew for key, crew in self.kept.items() if key[1] == keep and key[2] is None}
+        for crew in self.running:
+            if crew not in self.kept.values():
                 crew.stop()
-                del self.kept[key]
+        self.running = list(self.kept.values())
 
     def table(self, work: Work, replicas: int, participants: tuple[str, ...]) -> dict[str, Any]:
         """All rounds of one work with so many replicas."""
-        crews = {name: self.crew(name, work, replicas) for name in participants}
+        crews = self.crews(work, replicas, participants)
         times: dict[str, list[float]] = {name: [] for name in crews}
         for _ in range(self.rounds):
             for name, crew in crews.items():

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
 
 from ganbench.training.device import prepare_process, synchronise
 from suites.peers.work import DATA, LATENT, Runner, Work
@@ -138,56 +137,61 @@ def prepare(work: Work) -> dict[str, Any]:
     return {"device": work.device, "dtype": getattr(torch, work.dtype)}
 
 
-def repeated(once: Callable[[], Any], device: str) -> Callable[[int], None]:
-    """Runs something so many times; on a GPU from a CUDA graph, so that launching costs nothing."""
-    if device == "cuda":
-        once()
-        torch.cuda.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            once()
-        once = graph.replay
+def repeated(made: Callable[[], Callable[[], Any]], device: str) -> Callable[[int], None]:
+    """Runs something so many times; on a GPU from a CUDA graph, so that launching costs nothing.
 
+    It is made in the first round: before, others are compiling, and nothing could be chosen by its time.
+    """
+    found: list[Callable[[], Any]] = []
+
+    @torch.no_grad()
     def run(iterations: int) -> None:
+        if not found:
+            found.append(captured(made()) if device == "cuda" else made())
         for _ in range(iterations):
-            once()
+            found[0]()
         synchronise(device)
 
-    run(1)
     return run
 
 
-@torch.no_grad()
+def captured(once: Callable[[], Any]) -> Callable[[], Any]:
+    """The same work, launched as one CUDA graph."""
+    once()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        once()
+    return graph.replay
+
+
 def runner(work: Work, setting: dict[str, Any], replicas: int) -> Runner:
     """The products of an iteration of an ensemble; `replicas` is not used: others follow at the same cost."""
     kind, width = prepare(work), setting["width"]
-    needed = Counter(iteration_products(work))
-    chosen = {product: fastest(calls(product, width, kind), work.device) for product in needed}
-    order = [chosen[product] for product, count in needed.items() for _ in range(count)]
 
-    def once() -> None:
-        for call in order:
-            call()
+    def made() -> Callable[[], Any]:
+        needed = Counter(iteration_products(work))
+        chosen = {product: fastest(calls(product, width, kind), work.device) for product in needed}
+        order = [chosen[product] for product, count in needed.items() for _ in range(count)]
+        return lambda: [call() for call in order]
 
     flops = sum(product.flops for product in iteration_products(work))
-    return Runner(repeated(once, work.device), width, 1, {"flops": flops})
+    return Runner(repeated(made, work.device), width, 1, {"flops": flops})
 
 
-@torch.no_grad()
 def traffic_runner(work: Work, setting: dict[str, Any], replicas: int) -> Runner:
     """Copies that move the least bytes of an iteration of an ensemble."""
     kind, width = prepare(work), setting["width"]
-    shape = (width, work.batch, work.hidden)
-    ring: list[tuple[Tensor, Tensor]] = [(torch.randn(shape, **kind), torch.empty(shape, **kind)) for _ in range(4)]
-    bytes_, size = least_bytes(work), 2 * ring[0][0].numel() * ring[0][0].element_size()
-    whole, part = divmod(width * sum(bytes_.values()), size)
-    rest = part * ring[0][0].numel() // size
+    bytes_ = least_bytes(work)
 
-    def once() -> None:
-        for i in range(whole):
-            a, b = ring[i % len(ring)]
-            torch.clamp_min(a, 0, out=b)
-        a, b = ring[whole % len(ring)]
-        torch.clamp_min(a.flatten()[:rest], 0, out=b.flatten()[:rest])
+    def made() -> Callable[[], Any]:
+        numbers = width * work.batch * work.hidden
+        # four of them: no copy finds its source in the cache closest by as the result of the one before
+        ring = [(torch.randn(numbers, **kind), torch.empty(numbers, **kind)) for _ in range(4)]
+        size = 2 * numbers * ring[0][0].element_size()
+        whole, rest = divmod(width * sum(bytes_.values()), size)
+        pairs = [ring[i % len(ring)] for i in range(whole)]
+        pairs.append(tuple(v[: rest * numbers // size] for v in ring[whole % len(ring)]))
+        return lambda: [torch.clamp_min(a, 0, out=b) for a, b in pairs]
 
-    return Runner(repeated(once, work.device), width, 1, {"bytes": bytes_})
+    return Runner(repeated(made, work.device), width, 1, {"bytes": bytes_})
