@@ -122,12 +122,15 @@ class Crew:
 
     def run(self, iterations: int) -> float:
         """Wall seconds of a round, from the first that begins to the last that ends."""
+        return self._round(iterations)[0]
+
+    def _round(self, iterations: int) -> tuple[float, float]:
+        """Wall seconds, and seconds on processors of all its processes."""
         began = time.perf_counter()
         for member in self.members:
             member.ask(iterations)
-        for member in self.members:
-            member.answer()
-        return time.perf_counter() - began
+        cpu_s = sum(member.answer()["cpu_s"] for member in self.members)
+        return time.perf_counter() - began, cpu_s
 
     def fit(self, seconds: float) -> None:
         """Finds the iterations of a round of so many seconds."""
@@ -136,9 +139,11 @@ class Crew:
             n *= max(2, min(8, round(seconds / 2 / max(took, 1e-6))))
         self.iterations = self.chunk * max(1, round(n * seconds / took / self.chunk))
 
-    def round_ms(self) -> float:
-        """Milliseconds per replica and iteration."""
-        return 1e3 * self.run(self.iterations) / self.iterations / self.replicas
+    def round_ms(self) -> tuple[float, float]:
+        """Milliseconds per replica and iteration, on the wall and on processors."""
+        wall_s, cpu_s = self._round(self.iterations)
+        each = 1e3 / self.iterations / self.replicas
+        return wall_s * each, cpu_s * each
 
     def peak_mb(self) -> float:
         """The most memory that its processes have taken so far, together."""

@@ -122,7 +122,7 @@ class Harness:
             return crews[0]
         for crew in crews:
             crew.fit(TRIAL_PART * self.seconds)
-        rounds = [[crew.round_ms() for crew in crews] for _ in range(TRIAL_ROUNDS)]
+        rounds = [[crew.round_ms()[0] for crew in crews] for _ in range(TRIAL_ROUNDS)]
         best = {crew: min(times) for crew, times in zip(crews, zip(*rounds, strict=True), strict=True)}
         fastest = min(crews, key=best.__getitem__)
         for crew in crews:
@@ -143,12 +143,19 @@ class Harness:
     def table(self, work: Work, replicas: int, participants: tuple[str, ...]) -> dict[str, Any]:
         """All rounds of one work with so many replicas."""
         crews = self.crews(work, replicas, participants)
-        times: dict[str, list[float]] = {name: [] for name in crews}
+        times: dict[str, dict[str, list[float]]] = {clock: {name: [] for name in crews} for clock in ("ms", "cpu_ms")}
         for _ in range(self.rounds):
             for name, crew in crews.items():
-                times[name].append(crew.round_ms())
+                for clock, ms in zip(times, crew.round_ms(), strict=True):
+                    times[clock][name].append(ms)
         said = {
-            name: {"setting": str(crew.setting), "trial_ms": crew.trial, "iterations": crew.iterations, **crew.said}
+            name: {
+                "setting": str(crew.setting),
+                "processes": len(crew.members),
+                "trial_ms": crew.trial,
+                "iterations": crew.iterations,
+                **crew.said,
+            }
             for name, crew in crews.items()
         }
-        return {"work": dataclasses.asdict(work), "replicas": replicas, "ms": times, "participants": said}
+        return {"work": dataclasses.asdict(work), "replicas": replicas, **times, "participants": said}

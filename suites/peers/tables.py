@@ -6,6 +6,18 @@ from typing import Any
 
 from suites.peers.rounds import ratio, spread
 
+HEADER = [
+    "participant",
+    "ms per replica iteration",
+    "CPU ms",
+    "times ganbench's",
+    "products",
+    "with traffic",
+    "setting",
+]
+QUIET = 0.9
+"""Part of a core that each process must have had for its times to be trusted."""
+
 
 def of_machine(machine: dict[str, Any]) -> str:
     device = f", {machine['gpu']}" if machine["gpu"] else ""
@@ -30,7 +42,7 @@ def of_rounds(table: dict[str, Any]) -> str:
     """Every participant's time, how many times ganbench is faster, and the limit's share of its time."""
     work, ms = table["work"], table["ms"]
     title = f"{work['objective']}, H={work['hidden']} B={work['batch']} depth {work['depth']}, R={table['replicas']}"
-    rows = [["participant", "ms per replica iteration", "times ganbench's", "products", "with traffic", "setting"]]
+    rows = [HEADER]
     limit = [sum(each) for each in zip(*(ms[name] for name in ("products", "traffic") if name in ms), strict=True)]
     for name, times in ms.items():
         beside = ratio(times, ms["ganbench"]).words(2) if "ganbench" in ms and name != "ganbench" else ""
@@ -38,8 +50,23 @@ def of_rounds(table: dict[str, Any]) -> str:
         if name not in ("products", "traffic"):
             shares[0] = f"{ratio(ms['products'], times).median:.0%}" if "products" in ms else ""
             shares[1] = f"{ratio(limit, times).median:.0%}" if {"products", "traffic"} <= ms.keys() else ""
-        rows.append([name, spread(times).words(4), beside, *shares, table["participants"][name]["setting"]])
-    return f"\n### {title}\n\n{aligned(rows)}\n\n{_limit_words(table)}"
+        cpu = f"{spread(table['cpu_ms'][name]).median:.4f}"
+        rows.append([name, spread(times).words(4), cpu, beside, *shares, table["participants"][name]["setting"]])
+    return f"\n### {title}\n\n{aligned(rows)}\n\n{_limit_words(table)}{_busy_words(table)}"
+
+
+def _busy_words(table: dict[str, Any]) -> str:
+    """A warning where something else took the cores."""
+    if table["work"]["device"] != "cpu":
+        return ""
+    got = {
+        name: ratio(table["cpu_ms"][name], table["ms"][name]).median / said["processes"]
+        for name, said in table["participants"].items()
+    }
+    name = min(got, key=got.__getitem__)
+    if got[name] >= QUIET:
+        return ""
+    return f"\n\nTHE MACHINE WAS BUSY: {name} had {got[name]:.0%} of its cores; CPU ms tell more than the wall's here"
 
 
 def _limit_words(table: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """One process of a participant: does what its task says, then runs rounds of iterations on command.
 
-Reads numbers of iterations from standard input, one a line; answers each with its seconds on standard output. With a
-check to make it answers with losses and ends; with variants to try, with the milliseconds of each.
+Reads numbers of iterations from standard input, one a line; answers each with its processor seconds on standard output.
+With a check to make it answers with losses and ends; with variants to try, with the milliseconds of each.
 """
 
 from __future__ import annotations
@@ -66,9 +66,9 @@ def main() -> None:
     runner = ready(work, task["setting"], task["replicas"])
     answer(replicas=runner.replicas, chunk=runner.chunk, said=runner.said)
     for line in sys.stdin:
-        began = time.perf_counter()
+        began = time.process_time()
         runner.run(int(line))
-        answer(seconds=time.perf_counter() - began)
+        answer(cpu_s=time.process_time() - began)
 
 
 if __name__ == "__main__":
