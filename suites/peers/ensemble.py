@@ -88,7 +88,7 @@ def sequence_runner(work: Work, setting: dict[str, Any], replicas: int) -> Runne
         for first in range(0, replicas, width):
             training_of(work, width, list(range(first, min(first + width, replicas)))).advance(iterations)
 
-    run(1)
+    training_of(work, width, list(range(min(width, replicas)))).advance(1)
     return Runner(run, replicas)
 
 

@@ -11,7 +11,6 @@ from torch.utils.flop_counter import flop_registry
 from suites.peers import loop
 from suites.peers.crew import shares
 from suites.peers.linearity import fitted
-from suites.peers.precision import bf16_units
 from suites.peers.products import iteration_products, least_bytes
 from suites.peers.rounds import ratio, spread
 from suites.peers.work import Work
@@ -87,11 +86,6 @@ def test_a_line_above_a_fixed_part_has_no_deviation_and_a_bent_one_has():
     assert (fixed, each) == pytest.approx((0.5, 0.01))
     assert np.abs(deviations).max() < 1e-9
     assert np.abs(fitted(seeds, 0.01 * seeds**1.3)[2]).max() > 0.1
-
-
-def test_the_units_for_bfloat16_are_read_off_the_processors_flags():
-    assert bf16_units("model name : x\nflags : sse avx512_bf16 amx_bf16\n") == ["amx_bf16", "avx512_bf16"]
-    assert bf16_units("flags : sse avx512f\n") == []
 
 
 def test_a_loop_draws_only_what_a_step_uses():
