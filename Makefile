@@ -4,7 +4,7 @@ BIN := .venv/bin
 # one thread per process: two OpenMP threads on a busy machine run many times slower than one
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup toy2d digits reference ten-thousand test lint format clean
+.PHONY: setup toy2d digits reference ten-thousand peers test lint format clean
 
 setup: .venv/installed
 
@@ -28,6 +28,11 @@ reference: setup
 # what 10,000 stored replicas take to read, to report and to compare; fails above its limits
 ten-thousand: setup
 	$(BIN)/python suites/peers/ten_thousand.py
+
+# ganbench beside a plain loop, torch.compile and JAX, on a quiet machine: make peers ARGS="--objectives em --replicas 32"
+peers: setup
+	$(BIN)/python -m pip install --quiet --editable '.[peers]'
+	$(BIN)/python -m suites.peers.run $(ARGS)
 
 lint: setup
 	$(BIN)/ruff format --check .
