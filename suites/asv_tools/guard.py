@@ -71,7 +71,16 @@ class Pair:
             for commit in (self.base, self.head) if number % 2 == 0 else (self.head, self.base):
                 # asv takes the first for its benchmarks and leaves the second to the processes that these start
                 tree = {name: str(self.place / commit) for name in ("ASV_PYTHONPATH", "PYTHONPATH")}
-                options = ["--machine", MACHINE, "--set-commit-hash", commit, "--append-samples", "-a", "rounds=1"]
+                options = [
+                    "--machine",
+                    MACHINE,
+                    "--set-commit-hash",
+                    commit,
+                    "--append-samples",
+                    "-a",
+                    "rounds=1",
+                    "-e",
+                ]
                 environment = ["--config", str(written), "-E", f"existing:{sys.executable}"]
                 asv("run", *environment, *options, *chosen, cwd=self.place, changed=tree)
         found = read_asv(self.place / kind)
@@ -149,7 +158,10 @@ def main() -> int:
     config = asked.config.resolve()
     try:
         with tempfile.TemporaryDirectory() as place:
-            pair = Pair(config, *(commit_of(name, config.parent) for name in (asked.base, asked.head)), Path(place))
+            base, head = (commit_of(name, config.parent) for name in (asked.base, asked.head))
+            if base == head:
+                raise ValueError(f'"{asked.base}" and "{asked.head}" are one commit; name two')
+            pair = Pair(config, base, head, Path(place))
             return judge(pair, asked.bench or ["time_", "timeraw_", "track_"], asked.factor, asked.rounds)
     except (OSError, ValueError) as error:
         print(f"could not measure: {error}", file=sys.stderr)
