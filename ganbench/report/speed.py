@@ -85,7 +85,8 @@ def _only(values: pd.Series) -> float:
 
 def _quality(asv: pd.DataFrame, objective: str, iteration_s: float) -> dict[str, float]:
     """W1 after asv's budget, the budget, and how much of the untrained generator's W1 a second takes off."""
-    own = asv[(asv.benchmark == QUALITY) & [p.get("objective") == objective for p in asv.parameters]]
+    tracked = asv[asv.benchmark == QUALITY]
+    own = tracked[[p.get("objective") == objective for p in tracked.parameters]]
     start = asv[asv.benchmark == START]
     if own.empty:
         return {"w1": math.nan, "iterations": math.nan, "quality_per_s": math.nan}
@@ -128,7 +129,7 @@ def sentences(asv: pd.DataFrame, table: pd.DataFrame) -> list[str]:
             " units. quality/s: the w1 of the untrained generators less that one, over the seconds of these iterations"
             " at the quicker ms."
         )
-    if any(name.startswith(TO_TARGET) for name in table):
+    if any(str(name).startswith(TO_TARGET) for name in table):
         said.append(
             f"{TO_TARGET}…: the median iteration at which the stored replicas of the objective reached the suite's"
             " quality target, times the quicker ms; ∞ where half of them never did, — where none are stored or one of"
@@ -143,7 +144,7 @@ def columns(table: pd.DataFrame) -> dict[str, list[str]]:
     after = f"w1 after {budget.iloc[0]:,.0f}" if len(budget) else "w1"
     numbers = {"ms compiled": table.ms_compiled, "ms eager": table.ms_eager, after: table.w1}
     numbers["quality/s"] = table.quality_per_s
-    numbers |= {name: table[name] for name in table if name.startswith(TO_TARGET)}
+    numbers |= {str(name): table[name] for name in table if str(name).startswith(TO_TARGET)}
     shown = {inert(name): [number(v, decimals(vs)) for v in vs] for name, vs in numbers.items() if vs.notna().any()}
     words = {name: [inert(str(v)) for v in table[name]] for name in ("machine", "objective")}
     return {

@@ -10,6 +10,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ganbench.execution.machine import machine
+
 
 def asv(*arguments: str, cwd: Path, changed: Mapping[str, str] | None = None) -> int:
     """The exit code of asv: 0, or 2 where a benchmark failed. What it prints goes to stderr."""
@@ -24,7 +26,9 @@ def name_machine(name: str, cwd: Path) -> None:
     """Makes a name known to asv, in ~/.asv-machine.json, unless it is."""
     known = Path.home() / ".asv-machine.json"
     if name not in (json.loads(known.read_text(encoding="utf-8")) if known.exists() else {}):
-        about = ["--os", platform.system(), "--arch", platform.machine(), "--num_cpu", str(os.cpu_count())]
+        # asv keeps nothing that is as it would have guessed, and guesses anew elsewhere: all in one text of our own
+        here = machine()
+        about = ["--os", platform.system(), "--cpu", f"{here['processor']}, {here['cores']} cores"]
         asv("machine", "--yes", "--machine", name, *about, cwd=cwd)
 
 
