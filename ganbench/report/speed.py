@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ganbench.report.columns import ALWAYS, Column
 from ganbench.report.finals import on_images
 from ganbench.report.ranking import latest
+from ganbench.report.tables import fitting
 from ganbench.report.wording import decimals, inert, inert_markdown, number
 
 TRAINING = {
@@ -138,33 +139,37 @@ def sentences(asv: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     return said
 
 
-def columns(table: pd.DataFrame) -> dict[str, list[str]]:
-    """Heading -> a text for each row."""
+def columns(table: pd.DataFrame) -> list[Column]:
+    """All columns in the order in which they are read, machine and objective first."""
     budget = table.iterations.dropna()
     after = f"w1 after {budget.iloc[0]:,.0f}" if len(budget) else "w1"
-    numbers = {"ms compiled": table.ms_compiled, "ms eager": table.ms_eager, after: table.w1}
-    numbers["quality/s"] = table.quality_per_s
-    numbers |= {str(name): table[name] for name in table if str(name).startswith(TO_TARGET)}
-    shown = {inert(name): [number(v, decimals(vs)) for v in vs] for name, vs in numbers.items() if vs.notna().any()}
-    words = {name: [inert(str(v)) for v in table[name]] for name in ("machine", "objective")}
-    return {
-        **words,
-        "commit": [f"{c[:8]} {d:%Y-%m-%d}" for c, d in zip(table.commit, table.date, strict=True)],
-        **shown,
-    }
+    numbers = [("ms compiled", table.ms_compiled, 2), ("ms eager", table.ms_eager, 4), (after, table.w1, 6)]
+    numbers += [("quality/s", table.quality_per_s, 5)]
+    numbers += [(str(name), table[name], 3) for name in table if str(name).startswith(TO_TARGET)]
+    commits = [f"{commit[:8]} {date:%Y-%m-%d}" for commit, date in zip(table.commit, table.date, strict=True)]
+    return [
+        *(Column(name, [inert(str(v)) for v in table[name]], ALWAYS) for name in ("machine", "objective")),
+        Column("commit", commits, 7),
+        *(
+            Column(inert(name), [number(v, decimals(values)) for v in values], importance)
+            for name, values, importance in numbers
+            if values.notna().any()
+        ),
+    ]
 
 
 def print_speeds(asv: pd.DataFrame, results: pd.DataFrame, console: Console) -> None:
-    """Prints the table and what it means."""
+    """Prints the table, as many columns as fit, and what it means."""
     table = speeds(asv, results)
     console.print()
     console.print(Text(TITLE, style="bold"))
     if len(table):
         drawn = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-        cells = columns(table)
-        for heading in cells:
-            drawn.add_column(Text(heading), justify="left" if heading in ("machine", "objective") else "right")
-        for row in zip(*cells.values(), strict=True):
+        shown = fitting(columns(table), console.width)
+        for column in shown:
+            words = column.importance == ALWAYS
+            drawn.add_column(Text("\n".join(column.lines)), justify="left" if words else "right", overflow="fold")
+        for row in zip(*(column.cells for column in shown), strict=True):
             drawn.add_row(*map(Text, row))
         console.print()
         console.print(drawn)
@@ -177,7 +182,8 @@ def speeds_markdown(asv: pd.DataFrame, results: pd.DataFrame) -> str:
     table = speeds(asv, results)
     parts = [f"\n## {TITLE}\n"]
     if len(table):
-        cells = columns(table)
-        lines: Iterable[Any] = [list(cells), ["---"] * len(cells), *zip(*cells.values(), strict=True)]
+        found = columns(table)
+        lines: list[Sequence[str]] = [[column.heading for column in found], ["---"] * len(found)]
+        lines += zip(*(column.cells for column in found), strict=True)
         parts.append("\n".join(f"| {' | '.join(map(inert_markdown, line))} |" for line in lines) + "\n")
     return "\n".join([*parts, *(f"- {inert_markdown(sentence)}" for sentence in sentences(asv, table)), ""])

@@ -6,12 +6,12 @@ import pandas as pd
 
 from ganbench.report import figures
 from ganbench.report.board import Cell, Heading
+from ganbench.report.columns import ALWAYS
 from ganbench.report.figures import Figure, Trace
 from ganbench.report.page.content import Part, Section, Shown
 from ganbench.report.speed import TITLE, columns, per_iteration, sentences, speeds
 from ganbench.report.wording import inert
 
-WORDS = ("machine", "objective", "commit")
 UNITS = {"seconds": "s"}
 
 
@@ -28,15 +28,15 @@ def sections(asv: pd.DataFrame | None, results: pd.DataFrame) -> list[Section]:
 
 
 def _board(table: pd.DataFrame) -> Shown:
-    cells = columns(table)
-    keys = {"ms compiled": table.ms_compiled, "ms eager": table.ms_eager, "quality/s": -table.quality_per_s}
+    numbers = {"ms compiled": table.ms_compiled, "ms eager": table.ms_eager, "quality/s": -table.quality_per_s}
     made = []
-    for heading, texts in cells.items():
-        values = keys.get(heading, table.w1 if heading.startswith("w1") else table.get(heading))
-        sorted_by = texts if heading in WORDS or values is None else [min(1e300, v) for v in values.fillna(1e300)]
-        made.append([Cell(text, key) for text, key in zip(texts, sorted_by, strict=True)])
+    for column in (shown := columns(table)):
+        values = numbers.get(column.heading, table.w1 if column.heading.startswith("w1") else table.get(column.heading))
+        words = values is None or column.heading == "commit" or column.importance == ALWAYS
+        keys = column.cells if words else [min(1e300, value) for value in values.fillna(1e300)]
+        made.append([Cell(text, key) for text, key in zip(column.cells, keys, strict=True)])
     rows = [(False, list(row)) for row in zip(*made, strict=True)]
-    return Shown([Heading(heading, "") for heading in cells], rows, floors=False)
+    return Shown([Heading(column.heading, "") for column in shown], rows, floors=False)
 
 
 def timeline(asv: pd.DataFrame, shown: set[str]) -> Figure | None:
