@@ -128,7 +128,7 @@ def sentences(asv: pd.DataFrame, table: pd.DataFrame) -> list[str]:
         said.append(
             f"w1 after {budget}: by asv, on ring8 after {budget} iterations, interquartile mean over seeds, in data"
             " units. quality/s: the w1 of the untrained generators less that one, over the seconds of these iterations"
-            " at the quicker ms."
+            " at the quicker ms, in data units per second."
         )
     if any(str(name).startswith(TO_TARGET) for name in table):
         said.append(
@@ -139,22 +139,23 @@ def sentences(asv: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     return said
 
 
-def columns(table: pd.DataFrame) -> list[Column]:
-    """All columns in the order in which they are read, machine and objective first."""
+def numbers(table: pd.DataFrame) -> list[tuple[str, pd.Series, int]]:
+    """Heading, values and importance of each column of numbers that has any."""
     budget = table.iterations.dropna()
     after = f"w1 after {budget.iloc[0]:,.0f}" if len(budget) else "w1"
-    numbers = [("ms compiled", table.ms_compiled, 2), ("ms eager", table.ms_eager, 4), (after, table.w1, 6)]
-    numbers += [("quality/s", table.quality_per_s, 5)]
-    numbers += [(str(name), table[name], 3) for name in table if str(name).startswith(TO_TARGET)]
+    found = [("ms compiled", table.ms_compiled, 2), ("ms eager", table.ms_eager, 4), (after, table.w1, 6)]
+    found += [("quality/s", table.quality_per_s, 5)]
+    found += [(inert(str(name)), table[name], 3) for name in table if str(name).startswith(TO_TARGET)]
+    return [each for each in found if each[1].notna().any()]
+
+
+def columns(table: pd.DataFrame) -> list[Column]:
+    """All columns in the order in which they are read, machine and objective first, then the commit."""
     commits = [f"{commit[:8]} {date:%Y-%m-%d}" for commit, date in zip(table.commit, table.date, strict=True)]
     return [
         *(Column(name, [inert(str(v)) for v in table[name]], ALWAYS) for name in ("machine", "objective")),
         Column("commit", commits, 7),
-        *(
-            Column(inert(name), [number(v, decimals(values)) for v in values], importance)
-            for name, values, importance in numbers
-            if values.notna().any()
-        ),
+        *(Column(name, [number(v, decimals(vs)) for v in vs], importance) for name, vs, importance in numbers(table)),
     ]
 
 

@@ -6,10 +6,9 @@ import pandas as pd
 
 from ganbench.report import figures
 from ganbench.report.board import Cell, Heading
-from ganbench.report.columns import ALWAYS
 from ganbench.report.figures import Figure, Trace
 from ganbench.report.page.content import Part, Section, Shown
-from ganbench.report.speed import TITLE, columns, per_iteration, sentences, speeds
+from ganbench.report.speed import TITLE, columns, numbers, per_iteration, sentences, speeds
 from ganbench.report.wording import inert
 
 UNITS = {"seconds": "s"}
@@ -28,14 +27,10 @@ def sections(asv: pd.DataFrame | None, results: pd.DataFrame) -> list[Section]:
 
 
 def _board(table: pd.DataFrame) -> Shown:
-    numbers = {"ms compiled": table.ms_compiled, "ms eager": table.ms_eager, "quality/s": -table.quality_per_s}
-    made = []
-    for column in (shown := columns(table)):
-        values = numbers.get(column.heading, table.w1 if column.heading.startswith("w1") else table.get(column.heading))
-        words = values is None or column.heading == "commit" or column.importance == ALWAYS
-        keys = column.cells if words else [min(1e300, value) for value in values.fillna(1e300)]
-        made.append([Cell(text, key) for text, key in zip(column.cells, keys, strict=True)])
-    rows = [(False, list(row)) for row in zip(*made, strict=True)]
+    keys = {heading: [min(1e300, v) for v in values.fillna(1e300)] for heading, values, _ in numbers(table)}
+    shown = columns(table)
+    cells = [[Cell(*pair) for pair in zip(c.cells, keys.get(c.heading, c.cells), strict=True)] for c in shown]
+    rows = [(False, list(row)) for row in zip(*cells, strict=True)]
     return Shown([Heading(column.heading, "") for column in shown], rows, floors=False)
 
 

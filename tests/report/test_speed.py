@@ -130,6 +130,14 @@ def test_the_page_has_the_table_the_timeline_and_what_the_columns_mean(asv: Path
     assert TRAINING["eager"] in page
 
 
+def test_the_timeline_is_among_the_figures_for_papers(asv: Path, study: Study, tmp_path: Path):
+    assert report(study.folder, "--format", "csv", "--asv", asv, "--figures", tmp_path / "figures").exit_code == 0
+    drawn = (tmp_path / "figures" / "asv-timeline.svg").read_text()
+    assert newest(asv)[1]["commit_hash"][:8] in drawn
+    assert "em · two-core-vm" in drawn
+    assert "energy · two-core-vm" not in drawn  # on the page a click shows it
+
+
 @pytest.mark.parametrize("form", ["text", "markdown", "csv"])
 def test_every_form_of_text_has_the_table(asv: Path, study: Study, form: str):
     with_speeds = report(study.folder, "--format", form, "--asv", asv).stdout
