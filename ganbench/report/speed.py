@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ganbench.report.columns import ALWAYS, Column
-from ganbench.report.finals import on_images
+from ganbench.report.finals import IMAGE_METRICS
 from ganbench.report.ranking import latest
 from ganbench.report.tables import fitting
 from ganbench.report.wording import decimals, inert, inert_markdown, number
@@ -63,7 +63,7 @@ def speeds(asv: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     Columns: machine, objective, commit, date, ms_compiled, ms_eager, w1, iterations (the budget of w1), quality_per_s,
     and for each target of the stored results with a quality target "s to target, <suite> · <target>".
     """
-    timed = per_iteration(asv)
+    timed, reached = per_iteration(asv), _reached(results)
     rows = []
     for (machine, objective), own in timed.groupby(["machine", "objective"], sort=True):
         newest = own[own.commit == own.commit.iloc[-1]]  # the rows are in the order of the commits
@@ -72,7 +72,7 @@ def speeds(asv: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
         at = {"commit": newest.commit.iloc[0], "date": newest.date.iloc[0]}
         row = {"machine": machine, "objective": objective, **at, **ms}
         row |= _quality(asv[asv.machine == machine], str(objective), iteration_s)
-        row |= _to_target(results, str(objective), newest.parameters.iloc[0], iteration_s)
+        row |= _to_target(reached, str(objective), newest.parameters.iloc[0], iteration_s)
         rows.append({**row, "quickest_s": iteration_s})
     if not rows:
         return pd.DataFrame()
@@ -96,23 +96,32 @@ def _quality(asv: pd.DataFrame, objective: str, iteration_s: float) -> dict[str,
     return {"w1": w1, "iterations": iterations, "quality_per_s": gained / (iterations * iteration_s)}
 
 
-def _to_target(results: pd.DataFrame, objective: str, timed: Mapping[str, str], iteration_s: float) -> dict[str, float]:
+def _reached(results: pd.DataFrame) -> pd.DataFrame:
+    """One row per suite, target and cell with a quality target: the median iteration at which its replicas reached it.
+
+    Beside it what one of its iterations takes, of gradient steps and of real samples. Images are left out: asv times
+    points in the plane.
+    """
+    images = results[results.metric.isin(IMAGE_METRICS)]
+    found = latest(results[results.metric == "reached_iteration"])
+    found = found[~found.target.isin(images.target.unique())]
+    found = found.assign(steps=found.gradient_steps / found.iteration, samples=found.real_samples / found.iteration)
+    cells = found.groupby(["suite", "target", "objective", "cell_id"], as_index=False)
+    return cells.agg(median=("value", "median"), steps=("steps", "max"), samples=("samples", "max"))
+
+
+def _to_target(reached: pd.DataFrame, objective: str, timed: Mapping[str, str], iteration_s: float) -> dict[str, float]:
     """Seconds to each target's quality at asv's speed: of an objective's cells the one that is there first counts.
 
-    NaN where its stored iterations are no such iterations as asv times: other steps, another batch, images.
+    NaN where an iteration of its stored replicas is none that asv times: it takes other steps, or another batch.
     """
-    newest = latest(results)
-    reached = newest[newest.metric == "reached_iteration"]
+    batch = _whole({"batch": "0", **timed}, "batch")
+    # one step of each player; a generator's step may see real samples as well
+    alike = reached[(reached.steps <= 2) & reached.samples.isin([batch, 2 * batch])]
     found = {}
-    for (suite, target), there in reached.groupby(["suite", "target"], sort=True):
-        medians = []
-        for _, cell in there[there.objective == objective].groupby("cell_id"):
-            batches = (cell.real_samples / cell.iteration / _whole({"batch": "0", **timed}, "batch")).iloc[0]
-            alike = (cell.gradient_steps <= 2 * cell.iteration).all() and batches in (1.0, 2.0)
-            medians.append(float(cell.value.median()) if alike else math.nan)
-        images = on_images(newest[(newest.suite == suite) & (newest.target == target)])
-        known = [m for m in medians if not math.isnan(m) and not images]
-        found[f"{TO_TARGET}{suite} · {target}"] = min(known) * iteration_s if known else math.nan
+    for suite, target in dict.fromkeys(zip(reached.suite, reached.target, strict=True)):
+        own = alike[(alike.suite == suite) & (alike.target == target) & (alike.objective == objective)]
+        found[f"{TO_TARGET}{suite} · {target}"] = float(own["median"].min()) * iteration_s
     return found
 
 

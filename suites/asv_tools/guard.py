@@ -59,6 +59,7 @@ class Pair:
         conf = json.loads(self.config.read_text(encoding="utf-8"))
         conf |= {
             "repo": str(self.config.parent),
+            "branches": ["HEAD"],  # a clone need not have the branch that the configuration names
             "benchmark_dir": str(self.place / self.head / conf["benchmark_dir"]),
             "results_dir": str(self.place / kind),
         }
