@@ -4,7 +4,12 @@ BIN := .venv/bin
 # one thread per process: two OpenMP threads on a busy machine run many times slower than one
 export OMP_NUM_THREADS = 1
 
-.PHONY: setup toy2d digits reference ten-thousand peers test lint format clean
+# what `make bench` calls this machine in results/asv; what `make bench-continuous` compares
+BENCH_MACHINE ?= this-machine
+BASE ?= HEAD~1
+HEAD ?= HEAD
+
+.PHONY: setup toy2d digits reference ten-thousand peers bench bench-continuous check-guard test lint format clean
 
 setup: .venv/installed
 
@@ -33,6 +38,18 @@ ten-thousand: setup
 peers: setup
 	$(BIN)/python -m pip install --quiet --editable '.[peers]'
 	$(BIN)/python -m suites.peers.run $(ARGS)
+
+# time and quality at this commit, into results/asv; e.g. make bench BENCH='--bench iteration'
+bench: setup
+	$(BIN)/python suites/asv_tools/record.py $(BENCH_MACHINE) $(BENCH)
+
+# fails where HEAD is slower than BASE, twice; e.g. make bench-continuous BASE=main~5 BENCH='--bench Store200'
+bench-continuous: setup
+	$(BIN)/python suites/asv_tools/guard.py $(BASE) $(HEAD) $(BENCH)
+
+# the test of bench-continuous by the processor's clock, for which a machine must be quiet
+check-guard: setup
+	GANBENCH_QUIET_MACHINE=1 $(BIN)/pytest tests/test_asv_guard.py
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -19,6 +19,7 @@ NEW_FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
 FORMATS = ("html", "text", "markdown", "csv", "latex", "parquet")
+WITHOUT_SPEEDS = ("latex", "parquet")
 
 
 @click.command()
@@ -28,6 +29,7 @@ FORMATS = ("html", "text", "markdown", "csv", "latex", "parquet")
 @click.option("--rank-by", metavar="METRIC", help="Rank by this metric; by default the suite's.")
 @click.option("--against", metavar="LABEL", help="Compare with this objective; by default non-saturating.")
 @click.option("--figures", type=NEW_FOLDER, metavar="FOLDER", help="Write the figures there too, as SVG and PDF.")
+@click.option("--asv", "speeds", type=FOLDER, metavar="FOLDER", help="Show the timings of `make bench`: results/asv.")
 @click.option("-o", "--output", type=OUTPUT, callback=writable, metavar="FILE", help="Write there.")
 def report(
     folders: tuple[Path, ...],
@@ -36,6 +38,7 @@ def report(
     rank_by: str | None,
     against: str | None,
     figures: Path | None,
+    speeds: Path | None,
     output: Path | None,
 ) -> None:
     """Print the ranked tables of the results in DIR and write the whole report as one HTML file.
@@ -45,6 +48,7 @@ def report(
     ganbench report old/toy2d new/toy2d --label old --label new -o both.html
     ganbench report results/toy2d --format parquet -o ranked.parquet
     ganbench report results/toy2d --figures figures
+    ganbench report results/toy2d --asv results/asv
 
     A DIR is one suite's folder or the parent of several. The page is DIR/report.html, or with several DIR
     ./report.html, unless -o names another. With several DIR the label of its folder stands beside each objective, and
@@ -56,6 +60,9 @@ def report(
 
     if form == "parquet" and output is None and on_terminal():
         raise BadInput("parquet is no text for a terminal; name a file with -o FILE")
+    if speeds is not None and form in WITHOUT_SPEEDS:
+        raise BadInput(f"--asv: found --format {form}, expected html, text, markdown or csv")
+    asv = _timings(speeds)
     tables = {}
     names = folder_labels(folders, labels) if len(folders) > 1 or labels else [""]
     for name, folder in zip(names, folders, strict=True):
@@ -63,6 +70,10 @@ def report(
         say_unreadable(folder)
     results = gathered(tables) if names != [""] else tables[""]
     options: Any = {"rank_by": rank_by, "labels": names, **({"against": against} if against else {})}
+    if asv is not None and (figures is not None or form == "html"):
+        from ganbench.report.speed_page import sections
+
+        options["more"] = sections(asv, results)
     if figures is not None:
         from ganbench.report.page.write import page_figures
         from ganbench.report.paper import write_figures
@@ -70,11 +81,11 @@ def report(
         drawn = write_figures(page_figures(results, folders, **options), figures)
         click.echo(f"figures: {figures} ({len(drawn)} files)", err=True)
     if form != "html":
-        emit(_rendered(results, form, rank_by), output)
+        emit(_rendered(results, form, rank_by, asv), output)
         return
     from ganbench.report.page.write import NAME, write_page
 
-    click.echo(_rendered(results, "text", rank_by), nl=False)
+    click.echo(_rendered(results, "text", rank_by, asv), nl=False)
     out = output or (folders[0] if len(folders) == 1 else Path()) / NAME
     click.echo(f"\nreport: {write_page(results, folders, out, **options)}")
 
@@ -84,20 +95,31 @@ def on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def _rendered(results: pd.DataFrame, form: str, rank_by: str | None) -> str | bytes:
+def _timings(folder: Path | None) -> pd.DataFrame | None:
+    from ganbench.report.asv_results import read_asv
+
+    return None if folder is None else read_asv(folder)
+
+
+def _rendered(results: pd.DataFrame, form: str, rank_by: str | None, asv: pd.DataFrame | None) -> str | bytes:
     from rich.console import Console
 
-    from ganbench.report import latex, tables
+    from ganbench.report import latex, speed, tables
 
     if form == "text":
         console = Console()
         with console.capture() as printed:
             tables.print_tables(results, console, rank_by)
+            if asv is not None:
+                speed.print_speeds(asv, results, console)
         return printed.get()
     if form == "parquet":
         return tables.to_parquet(results, rank_by)
-    made = {"markdown": tables.to_markdown, "csv": tables.to_csv, "latex": latex.to_latex}
-    return made[form](results, rank_by)
+    if form == "csv":
+        return tables.to_csv(results, rank_by, [] if asv is None else [speed.speeds(asv, results)])
+    if form == "markdown":
+        return tables.to_markdown(results, rank_by) + ("" if asv is None else speed.speeds_markdown(asv, results))
+    return latex.to_latex(results, rank_by)
 
 
 def say_unreadable(folder: Path) -> None:

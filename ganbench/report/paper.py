@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def _draw(figure: Figure, axes: Any) -> None:
     if boxes:
         _boxes(axes, boxes)
     for trace in figure.data:
-        if trace["type"] != "box":
+        if trace["type"] != "box" and trace.get("visible") != "legendonly":
             drawing[trace["type"]](axes, trace)
     for axis, name in (("x", "xaxis"), ("y", "yaxis")):
         about = figure.layout.get(name, {})
@@ -78,10 +78,11 @@ def _scatter(axes: Any, trace: Trace) -> None:
         return
     line, marker = trace.get("line", {}), trace.get("marker", {})
     named = trace.get("showlegend", True) and trace.get("name")
-    categories = any(isinstance(v, str) for v in trace["y"])
     axes.plot(
-        x.astype(float),
-        [_text(v) for v in y] if categories else y.astype(float),
+        *(
+            _categories(values) if any(isinstance(v, str) for v in values) else values.astype(float)
+            for values in (x, y)
+        ),
         color=_colour(line.get("color") or marker.get("color", "#7F7F7F")),
         linestyle=DASHES[line.get("dash", "solid")] if "lines" in trace.get("mode", "lines") else "none",
         linewidth=0.6 * line.get("width", 2),
@@ -90,6 +91,10 @@ def _scatter(axes: Any, trace: Trace) -> None:
         markersize=4,
         label=_text(trace["name"]) if named else None,
     )
+
+
+def _categories(values: Iterable[Any]) -> list[str]:
+    return [_text(v) for v in values]
 
 
 def _boxes(axes: Any, traces: Sequence[Trace]) -> None:

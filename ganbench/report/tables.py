@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,15 +72,16 @@ def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
     return "\n".join(parts) + laws_markdown(results)
 
 
-def to_csv(results: pd.DataFrame, rank_by: str | None = None) -> str:
-    """The table of `rank` as CSV, then the comparisons of findings, which have columns of their own.
+def to_csv(results: pd.DataFrame, rank_by: str | None = None, more: Sequence[pd.DataFrame] = ()) -> str:
+    """The table of `rank` as CSV, then the comparisons of findings and `more`, which have columns of their own.
 
     Text that a spreadsheet would run as a formula gets an apostrophe before it.
     """
-    ranked, compared = rank(results, rank_by), comparisons(results)
-    if len(compared):
+    ranked = rank(results, rank_by)
+    others = [table for table in (comparisons(results), *more) if len(table)]
+    if others:
         # as objects: whole numbers stay whole where rows of the other kind have none
-        ranked = pd.concat([table.astype(object) for table in (ranked, compared) if len(table)], ignore_index=True)
+        ranked = pd.concat([table.astype(object) for table in (ranked, *others) if len(table)], ignore_index=True)
     defused = ranked.copy()
     for name in ranked:
         # numbers stay numbers, though they may begin with a minus

@@ -84,6 +84,9 @@ class CounterDraws:
         self.batch, self.device = batch, device
         keys = torch.tensor([_words(f"seed/{seed}", 2) for seed in seeds], dtype=torch.int64, device=device)
         self.keys = keys[:, 0, None], keys[:, 1, None]
+        most = max(math.prod(shape) for shape in (*self.shapes.values(), (batch, target.uniforms + target.normals)))
+        # a tensor, since a compiler for GPUs takes counted numbers for 32-bit ones, whose products are lost
+        self._index = torch.arange(-(-most // philox.WORDS), dtype=torch.int64, device=device)
 
     def at(self, step: int) -> dict[str, Tensor]:
         """Fields of one gradient step, each (R, B, ...)."""
@@ -101,7 +104,7 @@ class CounterDraws:
 
     def _stream(self, name: str, step: Tensor, shape: tuple[int, ...], law: Callable[..., Tensor]) -> Tensor:
         count = math.prod(shape)
-        index = torch.arange(-(-count // philox.WORDS), dtype=torch.int64, device=self.device)
+        index = self._index[: -(-count // philox.WORDS)]
         (stream,) = _words(f"stream/{name}", 1)
         counter = index, step & philox.WORD, (step >> 32) & philox.WORD, torch.full_like(step, stream)
         return law(philox.words(counter, self.keys)).flatten(1)[:, :count].unflatten(1, shape)

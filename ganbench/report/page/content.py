@@ -21,7 +21,7 @@ from ganbench.report.figures import Figure, Look
 from ganbench.report.finals import is_finding
 from ganbench.report.needed import endings
 from ganbench.report.ranking import latest, rank, selectable
-from ganbench.report.speed import speeds
+from ganbench.report.costs_board import costs
 from ganbench.report.tables import sentences, to_text
 from ganbench.report.verdicts import AGAINST, verdict_sentence, verdicts
 from ganbench.report.wording import inert
@@ -262,7 +262,7 @@ def _speed(studies: list[Study], by: Mapping[str, Look]) -> list[Part]:
             curves.incidence(s.course, by, "iteration", s.where),
             curves.incidence(s.course, by, "seconds", s.where),
         ]
-        timed = speeds(s.results, s.ranked)
+        timed = costs(s.results, s.ranked)
         if timed or any(drawn):
             parts.append(Part(s.title, board=_shown(timed) if timed else None, figures=[f for f in drawn if f]))
     return parts

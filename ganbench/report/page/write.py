@@ -13,7 +13,7 @@ import pandas as pd
 from ganbench.report import theory_page
 from ganbench.report.figures import Figure
 from ganbench.report.needed import needed
-from ganbench.report.page.content import Part, content
+from ganbench.report.page.content import Part, Section, content
 from ganbench.report.page.render import render
 from ganbench.report.several import marked
 from ganbench.report.verdicts import AGAINST
@@ -38,11 +38,13 @@ def write_page(
     title: str | None = None,
     labels: Sequence[str] = (),
     differing: Sequence[str] = (),
+    more: Sequence[Section] = (),
 ) -> Path:
     """The path of the page, written whole or not at all; `results` is the table of `load_results` on the folders.
 
     Of several folders it is that of `gathered`, by their `labels`; a folder whose label is empty stands in it unmarked.
-    `differing` says what the results were not made alike with, besides what the records of runs tell.
+    `differing` says what the results were not made alike with, besides what the records of runs tell; `more` are
+    sections that stand before the last one.
     """
     files = _files(folders, labels)
     pictures = sorted({path for folder in folders for path in (*folder.glob(PICTURES), *folder.glob(f"*/{PICTURES}"))})
@@ -62,7 +64,7 @@ def write_page(
         pictures=_fewest(pictures),
         reproduce=[*([Part("Not made alike", differing)] if differing else []), *reproduce(results, records)],
         alarms=[*(f"A record of a run cannot be read: {error}" for error in wrong), *theory_page.alarms(results)],
-        findings=theory_page.sections(results, files),
+        findings=[*theory_page.sections(results, files), *more],
     )
     write_whole(out, render(made).encode("utf-8"))
     return out
@@ -83,11 +85,12 @@ def page_figures(
     rank_by: str | None = None,
     against: str = AGAINST,
     labels: Sequence[str] = (),
+    more: Sequence[Section] = (),
 ) -> list[Figure]:
     """Every figure of the page, for papers."""
     files = _files(folders, labels)
     said = content(results, files, title="", source="", version="", rank_by=rank_by, against=against)
-    sections = [*said["sections"], *theory_page.sections(results, files)]
+    sections = [*said["sections"], *theory_page.sections(results, files), *more]
     return [figure for section in sections for part in section.parts for figure in part.figures]
 
 
