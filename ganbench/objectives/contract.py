@@ -197,6 +197,8 @@ def penalised_d_loss(objective: Objective, G: Player, D: Player, b: Batch) -> Te
     Raises ObjectiveError where the objective gives no single number.
     """
     G, D, b = seen(objective, G, D, b)
+    if D.joins:
+        D.ask_both(b.x, G(b.z))
     return of_shape((), objective.d_loss, G, D, b) + sum(
         r.d_term(objective, G, D, b) for r in objective.all_regularisers()
     )

@@ -16,10 +16,13 @@ Network = Callable[[Tensor], Tensor]
 class Player:
     """A network with its parameters; generator and discriminator are Players."""
 
-    def __init__(self, module: torch.nn.Module, params: Mapping[str, Tensor], packing: int = 1):
+    def __init__(
+        self, module: torch.nn.Module, params: Mapping[str, Tensor], packing: int = 1, joins: bool = False
+    ):
         self.module = module
         self.params = dict(params)
         self.packing = packing  # rows of the network's own batch that are one row to the losses
+        self.joins = joins  # whether two batches that a loss will ask for anyway go through the network as one
         self._answers: dict[int, tuple[Tensor, Tensor]] = {}
 
     def __call__(self, v: Tensor) -> Tensor:
@@ -27,6 +30,12 @@ class Player:
         if id(v) not in self._answers:
             self._answers[id(v)] = (v, self.answer(v))
         return self._answers[id(v)][1]
+
+    def ask_both(self, first: Tensor, second: Tensor) -> None:
+        """Remembers the answers to both, from one pass through the network: the same but for the order of sums."""
+        both = self.answer(torch.cat([first, second]))
+        for v, answer in zip((first, second), both.split([len(first), len(second)]), strict=True):
+            self._answers[id(v)] = (v, answer)
 
     def answer(self, v: Tensor) -> Tensor:
         """The network's output on v, computed anew."""
@@ -37,7 +46,7 @@ class Player:
 
     def with_params(self, params: Mapping[str, Tensor]) -> Player:
         """The same network with other parameters."""
-        return Player(self.module, params, self.packing)
+        return Player(self.module, params, self.packing, self.joins)
 
 
 def packed(v: Float[Tensor, "B *d"], m: int) -> Float[Tensor, "P *e"]:

@@ -204,14 +204,16 @@ def one_step(game: Game, step: str) -> Callable[[State, dict[str, Any], dict[str
             return Parameters.joined(D.params) if projections else params
 
         new, checked = dict(state), []
-        found = losses(Player(critic, state["D"]), Player(generator, state["G"], m))
+        # only in compiled code: eager results are the same bits in every version
+        D, G = Player(critic, state["D"], joins=game.compiled), Player(generator, state["G"], m)
+        found = losses(D, G)
         if optimiser.extrapolates:
             ahead = {"D": state["D"], "G": state["G"]}
             for player, (grads, loss) in found.items():
                 there = moved(optimiser.extrapolate, player, grads)
                 checked += [loss, there.flat]
                 ahead[player] = bounded(player, there)
-            found = losses(Player(critic, ahead["D"]), Player(generator, ahead["G"], m))
+            found = losses(D.with_params(ahead["D"]), G.with_params(ahead["G"]))
         for player, (grads, loss) in found.items():
             params = moved(optimiser.step, player, grads)
             checked += [loss, params.flat, *pytree.tree_leaves(new[f"optimiser_{player}"])]

@@ -10,9 +10,9 @@ import pytest
 from studies import Study
 
 from ganbench.report.board import Board
+from ganbench.report.costs_board import costs
 from ganbench.report.page.write import write_page
 from ganbench.report.ranking import latest, rank
-from ganbench.report.costs_board import costs
 from ganbench.report.tables import to_csv, to_markdown
 from ganbench.store import load_results
 

@@ -17,11 +17,11 @@ from ganbench.report import curves, figures, wording
 from ganbench.report.across import critical_differences, normalised_scores, profile, ranks_sentence
 from ganbench.report.board import Board, board
 from ganbench.report.clouds import clouds, failures
+from ganbench.report.costs_board import costs
 from ganbench.report.figures import Figure, Look
 from ganbench.report.finals import is_finding
 from ganbench.report.needed import endings
 from ganbench.report.ranking import latest, rank, selectable
-from ganbench.report.costs_board import costs
 from ganbench.report.tables import sentences, to_text
 from ganbench.report.verdicts import AGAINST, verdict_sentence, verdicts
 from ganbench.report.wording import inert
