@@ -81,4 +81,4 @@ def _name_ranges(training: Training) -> None:
         with record_function("draws"):
             return draw(number)
 
-    training._call, training._draws.at = step, drawn  # type: ignore[method-assign]
+    training._call, training._draws.at = step, drawn  # type: ignore[method-assign,assignment]

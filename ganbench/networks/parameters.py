@@ -48,7 +48,7 @@ class Parameters(Mapping[str, Tensor]):
         for known, shape in self.layout:
             size = math.prod(shape)
             if known == name:
-                return self.flat.narrow(-1, start, size).reshape(*self.flat.shape[:-1], *shape)
+                return self.flat.narrow(-1, start, size).reshape((*self.flat.shape[:-1], *shape))
             start += size + _gap(size)
         raise KeyError(name)
 

@@ -16,9 +16,7 @@ Network = Callable[[Tensor], Tensor]
 class Player:
     """A network with its parameters; generator and discriminator are Players."""
 
-    def __init__(
-        self, module: torch.nn.Module, params: Mapping[str, Tensor], packing: int = 1, joins: bool = False
-    ):
+    def __init__(self, module: torch.nn.Module, params: Mapping[str, Tensor], packing: int = 1, joins: bool = False):
         self.module = module
         self.params = dict(params)
         self.packing = packing  # rows of the network's own batch that are one row to the losses

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -128,7 +129,7 @@ class Blurred(Player):
         noise = self.batch.noise_z2 if v is getattr(self.batch, "z2", None) else self.batch.noise_z
         return self.generator(v) + self.sd * noise
 
-    def with_params(self, params: dict[str, Tensor]) -> Player:
+    def with_params(self, params: Mapping[str, Tensor]) -> Player:
         return Blurred(self.generator.with_params(params), self.batch, self.sd)
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
+from ganbench.networks.parameters import Parameters
 from ganbench.objectives.contract import Player
 from ganbench.theory.generic import CONTRACT, e_step
 from ganbench.theory.law import Comparison, Law, Subject
@@ -65,7 +66,8 @@ def after_a_step(subject: Subject, step: str, logits: tuple[float, float]) -> tu
     state = game.initial_state([0, 1])
     games = [affine(subject, each, torch.float32) for each in (logits, (1.0, -1.0))]
     for player in ("D", "G"):
-        state[player] = {k: torch.stack([g.params(player)[k] for g in games]) for k in state[player]}
+        own = {k: torch.stack([g.params(player)[k] for g in games]) for k in state[player]}
+        state[player] = Parameters.joined(own, leading=1) if own else {}
     fields = {k: torch.stack([g.fields[k] for g in games]) for k in games[0].fields}
     swept = game.swept([subject.objective] * 2, [game.optimiser] * 2, [subject.regularisers] * 2)
     with torch.no_grad():

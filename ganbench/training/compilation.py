@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -65,7 +66,7 @@ def _inductor(graph: torch.fx.GraphModule, leaves: list[Any]) -> Callable[..., A
     from torch._guards import TracingContext, tracing
     from torch._inductor import compile as inductor_compile
     from torch._inductor import config
-    from torch._inductor.exc import InvalidCxxCompiler
+    from torch._inductor.exc import InductorError, InvalidCxxCompiler
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
@@ -77,7 +78,11 @@ def _inductor(graph: torch.fx.GraphModule, leaves: list[Any]) -> Callable[..., A
         on_cpu = leaves[0].device.type == "cpu"
         with tracing(TracingContext(mode)), config.patch(cpp_wrapper=on_cpu):
             return inductor_compile(graph, leaves)
-    except InvalidCxxCompiler as error:
+    except (InvalidCxxCompiler, InductorError) as error:
+        # torch wraps what happens while it writes code
+        if not isinstance(getattr(error, "inner_exception", error), InvalidCxxCompiler):
+            raise
         raise NoCompiler(
-            "no working C++ compiler: install one (g++ or clang), or run with --set execution.compiled=false"
+            f"no working C++ compiler (tried {os.environ.get('CXX') or 'the usual ones'}):"
+            " install one (g++ or clang), or run with --set execution.compiled=false"
         ) from error

@@ -91,7 +91,8 @@ class Training:
 
     @state.setter
     def state(self, state: State) -> None:
-        self._leaves, self._structure = pytree.tree_flatten(state)
+        leaves, self._structure = pytree.tree_flatten(state)
+        self._leaves: Leaves = leaves
 
     @property
     def seconds(self) -> float:

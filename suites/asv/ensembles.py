@@ -55,6 +55,7 @@ def training(
         width=replicas,
         compiled=code == "compiled",
         device=device,
+        draws="counter" if device == "cuda" else "numpy",  # as suites have it
     )
     made = Training(game, [Lane(played, optimiser, seed) for seed in range(replicas)], target)
     made.prepare()

@@ -197,12 +197,14 @@ def drawing(work: Work) -> Callable[[str], Fields]:
     """Draws what a gradient step of a player uses, from torch's own generator."""
     angle = 2 * math.pi / MODES * torch.arange(MODES, device=work.device)
     centres = RADIUS * torch.stack([angle.cos(), angle.sin()], dim=1)
-    rows, where = work.batch, {"device": work.device}
+    rows, device = work.batch, work.device
     each = {
-        "x": lambda: centres[torch.randint(MODES, (rows,), **where)] + SD * torch.randn(rows, DATA, **where),
-        "z": lambda: torch.randn(rows, LATENT, **where),
-        "z2": lambda: torch.randn(rows, LATENT, **where),
-        "u": lambda: torch.rand(rows, **where),
+        "x": lambda: (
+            centres[torch.randint(MODES, (rows,), device=device)] + SD * torch.randn(rows, DATA, device=device)
+        ),
+        "z": lambda: torch.randn(rows, LATENT, device=device),
+        "z2": lambda: torch.randn(rows, LATENT, device=device),
+        "u": lambda: torch.rand(rows, device=device),
     }
     return lambda player: {name: each[name]() for name in work.draws(player)}
 

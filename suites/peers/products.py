@@ -12,9 +12,11 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
 from ganbench.training.device import prepare_process, synchronise
 from suites.peers.work import DATA, LATENT, Runner, Work
@@ -105,13 +107,18 @@ def calls(product: Product, width: int, kind: dict[str, Any]) -> list[Callable[[
         a, b = (a.mT if turned_a else a), (b.mT if turned_b else b)
         if turned_c:
             c = torch.empty(width, columns, rows, **kind)
-            found.append(lambda a=a, b=b, c=c: torch.bmm(b.mT, a.mT, out=c))
+            found.append(partial(torch.bmm, b.mT, a.mT, out=c))
             continue
         c = torch.empty(width, rows, columns, **kind)
-        found.append(lambda a=a, b=b, c=c: torch.bmm(a, b, out=c))
+        found.append(partial(torch.bmm, a, b, out=c))
         if a.device.type == "cpu":
-            found.append(lambda a=a, b=b, c=c: [torch.mm(a[i], b[i], out=c[i]) for i in range(len(a))])
+            found.append(partial(one_by_one, a, b, c))
     return found
+
+
+def one_by_one(a: Tensor, b: Tensor, c: Tensor) -> None:
+    for i in range(len(a)):
+        torch.mm(a[i], b[i], out=c[i])
 
 
 def fastest(found: list[Callable[[], Any]], device: str) -> Callable[[], Any]:

@@ -213,7 +213,7 @@ def test_who_goes_on_from_a_checkpoint_tells_of_the_seconds_since_then_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(worker, "CHECKPOINT_S", 0.0)
-    share = EXECUTION["width"] / 3  # of three replicas, who have the padding's seconds as well
+    share = float(str(EXECUTION["width"])) / 3  # of three replicas, who have the padding's seconds as well
     assert all(o.spent["training"] == pytest.approx(o.info["training_s"] * share) for o in outcomes(job(tmp_path)))
     last = outcomes(job(tmp_path))  # from a checkpoint within the last stretch
     assert all(0 < o.spent["training"] < o.info["training_s"] * share for o in last)

@@ -76,8 +76,11 @@ def test_one_folder_given_twice_is_refused():
 
 def test_parquet_holds_the_table_of_rank(study: Study):
     results = load_results(study.folder)
-    found = pd.read_parquet(io.BytesIO(to_parquet(results)))
-    pd.testing.assert_frame_equal(found, rank(results), check_dtype=False)
+    found, expected = (
+        table.astype(object).where(table.notna(), None)  # a file has one kind of nothing, pandas has several
+        for table in (pd.read_parquet(io.BytesIO(to_parquet(results))), rank(results))
+    )
+    pd.testing.assert_frame_equal(found, expected)
 
 
 def test_parquet_of_a_study_that_all_diverged_is_a_table_too(tmp_path: Path):

@@ -270,13 +270,14 @@ def shared(self: Game, owners: list[Any]) -> dict[str, Tensor]:
     return {name: torch.full((len(owners),), value, dtype=self.dtype) for name, value in numbers.items()}
 
 
-def backwards(loop: Callable[[Training], None]) -> Callable[[Training], None]:
+def backwards(loop: Callable[..., Any]) -> Callable[..., Any]:
     """The loop with the steps of each iteration from last to first."""
 
-    def iterate(self: Training) -> None:
+    def iterate(self: Training, *state: Any) -> Any:
         self._schedule = self._schedule[::-1]
-        loop(self)
+        found = loop(self, *state)
         self._schedule = self._schedule[::-1]
+        return found
 
     return iterate
 

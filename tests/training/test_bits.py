@@ -123,10 +123,13 @@ def test_a_frozen_replica_keeps_its_bits():
     assert same_bits(lane(training, 2), before)
 
 
-def test_an_infinite_rate_freezes_its_lane_at_finite_weights():
+@pytest.mark.parametrize("compiled", [False, True])
+def test_an_infinite_rate_freezes_its_lane_at_finite_weights(compiled: bool):
+    # the loss that is taken before the step is finite: the weights alone tell
     lanes = [Lane(NonSaturating(), SGD(lr_d=rate, lr_g=0.1), 3) for rate in (0.1, np.inf, 0.2)]
-    training = new(lanes, SMALL)
+    training = new(lanes, SMALL, compiled)
     training.advance(5)
+    assert training.diverged_at().tolist() == [-1, 1, *[-1] * 6]
     assert training.alive().tolist() == [True, False] + [True] * 6
     assert all(torch.isfinite(leaf).all() for leaf in lane(training, 1))
 
@@ -176,3 +179,10 @@ def test_games_that_differ_in_swept_numbers_alone_share_their_code():
     assert first == second
     assert hash(first) == hash(second)
     assert isinstance(first, Game)
+
+
+def test_compiled_and_eager_replicas_stay_within_1e_5_for_100_iterations():
+    eager, fast = (trained([3, 4], 100, size=BIG, compiled=compiled) for compiled in (False, True))
+    for player in ("D", "G"):
+        for name, p in eager.state[player].items():
+            torch.testing.assert_close(fast.state[player][name], p, rtol=0, atol=1e-5)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -40,7 +40,7 @@ class Optimum(Player):
     def answer(self, v: Tensor) -> Tensor:
         return self.score(v)
 
-    def with_params(self, params: dict[str, Tensor]) -> Player:
+    def with_params(self, params: Mapping[str, Tensor]) -> Player:
         return Optimum(self.score)
 
 
