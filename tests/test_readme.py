@@ -44,7 +44,7 @@ def test_the_four_lines_of_the_readme_train():
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_a_command_of_the_readme_is_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    for folder in ("results/toy2d", "results/reference/toy2d", "elsewhere/toy2d"):
+    for folder in ("results/toy2d", "results/reference/toy2d", "results/asv", "elsewhere/toy2d"):
         (tmp_path / folder).mkdir(parents=True)  # earlier commands and other machines make them
     monkeypatch.chdir(tmp_path)
     words = shlex.split(line, comments=True)[1:]

@@ -186,7 +186,7 @@ def new_training(job: Job, cells: list[Cell]) -> Training:
         lift=job.execution["lift"],
         precision=job.execution["precision"],
         convolution=job.execution["convolution"],
-        draws=job.execution["draws"],
+        draws=job.execution.get("draws", "numpy"),  # of older results, which can be measured anew, none is said
         regularisers=tuple(part.instance for part in first.regularisers),
     )
     seeds = [definition["seed"] for definition in job.definitions]

@@ -46,7 +46,7 @@ def row(study: Study, label: str) -> dict[str, str]:
 def test_the_page_has_a_row_of_costs_for_every_cell(study: Study):
     told = row(study, "em")
     assert (told["ms per iteration"], told["iterations/s"], told["samples/s"]) == ("0.400", "2,500", "1,280,000")
-    assert (told["compile s"], told["evaluation s"], told["peak MB"]) == ("12.5", "0.25", "300")
+    assert (told["compile s"], told["evaluation s"], told["peak MB"]) == ("12.5", "0.250", "300")
     assert (told["device"], told["arithmetic"], told["R"], told["threads"]) == ("cpu", "fp32", "8", "1")
 
 
