@@ -1,6 +1,8 @@
 """THE file: suite -> plan -> train and measure -> store -> tables.
 
 Everything that the command line does is a call here, in `measuring.py` or in `tuning.py`; torch is imported inside.
+
+Over 250 lines: the whole way of a run is read in one place.
 """
 
 from __future__ import annotations

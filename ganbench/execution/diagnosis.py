@@ -1,4 +1,7 @@
-"""What of a machine decides whether and how fast it trains: facts as plain data, and what they call for."""
+"""What of a machine decides whether and how fast it trains: facts as plain data, and what they call for.
+
+Over 250 lines: each fact stands beside the advice that it can give.
+"""
 
 from __future__ import annotations
 

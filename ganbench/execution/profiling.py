@@ -31,6 +31,8 @@ def write_trace(training: Training, evaluate: Callable[[], None], file: Path, ab
 
     The ensemble trains on: call this when all results are taken from it. A new block of draws begins within the traced
     iterations. Raises OSError where the disk refuses.
+
+    On a GPU an iteration is one recorded graph: its kernels are in the trace, ranges for draws and steps are not.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent, prefix=".") as folder:

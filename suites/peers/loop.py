@@ -2,6 +2,8 @@
 
 Settings: `adam` is "default", "foreach", "fused" or "compiled"; `joined` lets the discriminator see real and generated
 samples in one pass; `compiled` compiles the losses with their gradients; `graph` captures an iteration in a CUDA graph.
+
+Over 250 lines: a peer is read whole, as somebody would write it without ganbench.
 """
 
 from __future__ import annotations
