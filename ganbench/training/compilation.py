@@ -11,7 +11,7 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from ganbench.training.products import product
+from ganbench.training.products import loaded, product
 
 
 class NoCompiler(RuntimeError):
@@ -76,7 +76,8 @@ def _inductor(graph: torch.fx.GraphModule, leaves: list[Any]) -> Callable[..., A
     try:
         # on a CPU, kernels called from C++ take a third of the time between them that they take called from Python
         on_cpu = leaves[0].device.type == "cpu"
-        with tracing(TracingContext(mode)), config.patch(cpp_wrapper=on_cpu):
+        operators = {"aot_inductor.custom_ops_to_c_shims": loaded()} if on_cpu else {}
+        with tracing(TracingContext(mode)), config.patch({"cpp_wrapper": on_cpu, **operators}):
             return inductor_compile(graph, leaves)
     except (InvalidCxxCompiler, InductorError) as error:
         # torch wraps what happens while it writes code

@@ -102,18 +102,20 @@ class Adam(Optimiser):
     source = "Kingma and Ba 2015, arXiv:1412.6980, algorithm 1"
 
     def step(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
-        moments, root = self.moments(grads, state)
-        rate = self.rate(player) / (1 - self.beta1 ** moments["steps"])
+        moments, (correction, root) = self.moments(grads, state)
+        rate = self.rate(player) / correction
         first, second = moments["first"], moments["second"]
         moved = {k: p - rate * first[k] / (second[k].sqrt() / root + self.eps) for k, p in params.items()}
         return moved, moments
 
     def moments(self, grads: Tensors, state: State) -> tuple[State, Tensor]:
-        """The state after gradients have entered it, and the root of the correction of its second moments."""
+        """The state after gradients have entered it, and (2,): 1 - beta1^steps and the root of 1 - beta2^steps."""
         steps = state["steps"] + 1
         first = {k: self.beta1 * m + (1 - self.beta1) * grads[k] for k, m in state["first"].items()}
         second = {k: self.beta2 * v + (1 - self.beta2) * grads[k].square() for k, v in state["second"].items()}
-        return {"first": first, "second": second, "steps": steps}, (1 - self.beta2**steps).sqrt()
+        # stacked, since a compiler would compute powers anew for every parameter
+        corrections = torch.stack([1 - self.beta1**steps, (1 - self.beta2**steps).sqrt()])
+        return {"first": first, "second": second, "steps": steps}, corrections
 
 
 @dataclass(frozen=True)
@@ -144,8 +146,8 @@ class OptimisticAdam(Adam):
     source = "Daskalakis et al. 2018, arXiv:1711.00141, algorithm 1"
 
     def step(self, player: str, params: Tensors, grads: Tensors, state: State) -> tuple[Tensors, State]:
-        moments, root = self.moments(grads, state)
-        second, correction = moments["second"], 1 - self.beta1 ** moments["steps"]
+        moments, (correction, root) = self.moments(grads, state)
+        second = moments["second"]
         moves = {k: m / correction / (second[k].sqrt() / root + self.eps) for k, m in moments["first"].items()}
         rate, previous = self.rate(player), state["previous"]
         moved = {k: p - rate * (2 * moves[k] - previous[k]) for k, p in params.items()}
