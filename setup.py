@@ -11,5 +11,6 @@ setup(
         "ganbench.shipped": ["*.toml"],
         "ganbench.reference": ["*/bundle.parquet"],
         "ganbench.report.page": ["page.*"],
+        "ganbench.training": ["*.cpp"],
     },
 )

@@ -120,7 +120,9 @@ def _version(modules: frozenset[str], package: Path) -> str:
         waiting = {found for module in waiting for found in _imports(module, package)} - seen
     digests = hashlib.sha256()
     for module in sorted(seen):
-        digests.update(f"{module}\0".encode() + _source(module, package).read_bytes())
+        source = _source(module, package)
+        native = source.with_suffix(".cpp")  # what a module has in another language stands beside it
+        digests.update(f"{module}\0".encode() + source.read_bytes() + (native.read_bytes() if native.exists() else b""))
     return digests.hexdigest()[:20]
 
 

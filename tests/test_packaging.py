@@ -34,8 +34,9 @@ def wheel(built):
 
 
 def test_a_wheel_holds_every_module_of_the_package(wheel):
-    modules = {file.relative_to(ROOT).as_posix() for file in (ROOT / "ganbench").rglob("*.py")}
-    assert modules <= set(wheel)
+    sources = [*(ROOT / "ganbench").rglob("*.py"), *(ROOT / "ganbench").rglob("*.cpp")]
+    assert {file.suffix for file in sources} == {".py", ".cpp"}
+    assert {file.relative_to(ROOT).as_posix() for file in sources} <= set(wheel)
 
 
 def test_a_wheel_holds_every_shipped_suite_byte_for_byte(wheel):

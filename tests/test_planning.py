@@ -91,6 +91,7 @@ def test_an_edited_objective_or_baseline_changes_its_own_cells_and_those_built_o
         "objectives/contract.py",
         "training/ensemble.py",
         "training/optimisers.py",
+        "training/products.cpp",
         "networks/initialisation.py",
         "networks/mlp.py",
         "targets/mixtures.py",

@@ -26,8 +26,8 @@ VECTOR = 16
 SMALL = 2**14
 """Weights, or gradients of weights, of one replica that are multiplied by products.cpp: 128 x 128.
 
-Measured beside MKL on one core of an AMD EPYC with AVX2, cold caches, R=8: 64 x 64 1.2 to 1.5 times its speed, 128 x 128
-1.3 to 1.7, 256 x 256 .9 to 1.3, 512 x 512 .6 to 1.1.
+Measured beside MKL on one core of an AMD EPYC with AVX2, cold caches, R=8: 64 x 64 1.2 to 1.5 times its speed,
+128 x 128 1.3 to 1.7, 256 x 256 .9 to 1.3, 512 x 512 .6 to 1.1.
 """
 
 SOURCE = Path(__file__).with_suffix(".cpp").read_text()
