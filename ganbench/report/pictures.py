@@ -21,7 +21,7 @@ from ganbench.report.finals import final_values
 from ganbench.report.ranking import latest, rank
 from ganbench.store import read_arrays
 from ganbench.store.container import write_whole
-from ganbench.store.replicas import result_files
+from ganbench.store.replicas import result_files, with_children
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,8 +48,7 @@ def write_pictures(folder: Path | str, results: pd.DataFrame, rank_by: str | Non
     stored snapshots have no picture. Raises StoreError for arrays that are corrupt.
     """
     folder = Path(folder)
-    children = sorted(child for child in folder.glob("*") if child.is_dir())
-    files = {file.stem: file for place in (folder, *children) for file in result_files(place)}
+    files = {file.stem: file for place in with_children(folder) for file in result_files(place)}
     ranked, newest = rank(results, rank_by), latest(results)
     written = []
     for (suite, target), rows in ranked.groupby(["suite", "target"], sort=True):

@@ -21,7 +21,7 @@ from ganbench.report.wording import inert
 from ganbench.store import load_results, read_records
 from ganbench.store.container import write_whole
 from ganbench.store.records import Record
-from ganbench.store.replicas import result_files
+from ganbench.store.replicas import result_files, with_children
 
 NAME = "report.html"
 SHOWN_PICTURES = 40
@@ -99,13 +99,9 @@ def _files(folders: Sequence[Path], labels: Sequence[str]) -> dict[str, Path]:
     return {
         marked(file.stem, label) if label else file.stem: file
         for folder, label in zip(folders, labels or [""] * len(folders), strict=True)
-        for place in _places(folder)
+        for place in with_children(folder)
         for file in result_files(place)
     }
-
-
-def _places(folder: Path) -> list[Path]:
-    return [folder, *sorted(child for child in folder.glob("*") if child.is_dir())]
 
 
 def _fewest(pictures: Sequence[Path]) -> list[Path]:
