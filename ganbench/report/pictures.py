@@ -40,7 +40,9 @@ NOT_FINITE = (255, 0, 255)
 Snapshots = Mapping[int, Float[np.ndarray, "n c h w"]]
 
 
-def write_pictures(folder: Path | str, results: pd.DataFrame, rank_by: str | None = None) -> list[Path]:
+def write_pictures(
+    folder: Path | str, results: pd.DataFrame, rank_by: str | None = None, ranked: pd.DataFrame | None = None
+) -> list[Path]:
     """The paths of the PNG files, in `pictures` beside the replicas that they show; only targets of images have some.
 
     `results` is the table of `load_results(folder)`. Replicas are ordered by the final value of the metric that ranks,
@@ -49,7 +51,7 @@ def write_pictures(folder: Path | str, results: pd.DataFrame, rank_by: str | Non
     """
     folder = Path(folder)
     files = {file.stem: file for place in with_children(folder) for file in result_files(place)}
-    ranked, newest = rank(results, rank_by), latest(results)
+    ranked, newest = rank(results, rank_by) if ranked is None else ranked, latest(results)
     written = []
     for (suite, target), rows in ranked.groupby(["suite", "target"], sort=True):
         own = newest[(newest.suite == suite) & (newest.target == target)]
