@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from many_replicas import settle, write_many
 from stored import ROW, failed, made, replica_id, result
@@ -18,6 +19,7 @@ from stored import ROW, failed, made, replica_id, result
 from ganbench import store
 from ganbench.store import StoreError, compaction
 from ganbench.store.compaction import COMPACTED
+from ganbench.store.container import Stored
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +95,35 @@ def test_the_derived_file_takes_over_what_it_knew_when_it_is_written_anew(few: P
     opened.clear()
     assert len(store.stored(few)) == 10
     assert opened == [COMPACTED]
+
+
+def test_a_table_of_a_derived_file_with_gaps_and_of_new_files_is_that_of_the_files_alone(few: Path):
+    store.load_results(few)
+    (few / f"{replica_id(1)}.parquet").unlink()
+    for seed in (6, 7):
+        store.write(few, result(seed, rows=[dataclasses.replace(ROW, metric="newly named", value=seed)]))
+    of_both = store.load_results(few)
+    assert {"newly named", ROW.metric} <= set(of_both.metric)
+    for derived in few.rglob(COMPACTED):
+        derived.unlink()
+    pd.testing.assert_frame_equal(of_both, store.load_results(few), check_exact=True)
+
+
+def test_the_read_that_writes_the_derived_file_parses_the_rows_of_each_file_once(
+    few: Path, monkeypatch: pytest.MonkeyPatch
+):
+    parsed: list[Path] = []
+    table = Stored.table
+
+    def noted(stored: Stored) -> pa.Table:
+        parsed.append(stored.path)
+        return table(stored)
+
+    monkeypatch.setattr(Stored, "table", noted)
+    store.load_results(few)
+    assert len(parsed) == len(set(parsed)) == 10
+    store.load_results(few)
+    assert len(parsed) == 10
 
 
 def test_a_replica_that_failed_and_now_is_finished_is_read_anew(few: Path):

@@ -14,6 +14,8 @@ from ganbench.cli.options import OUTPUT, writable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ganbench.report.tables import Told
+
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 NEW_FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -84,10 +86,12 @@ def report(
         emit(_rendered(results, form, rank_by, asv), output)
         return
     from ganbench.report.page.write import NAME, write_page
+    from ganbench.report.tables import told
 
-    click.echo(_rendered(results, "text", rank_by, asv), nl=False)
+    ranked = told(results, rank_by)  # once for the terminal and the page
+    click.echo(_rendered(results, "text", rank_by, asv, ranked), nl=False)
     out = output or (folders[0] if len(folders) == 1 else Path()) / NAME
-    click.echo(f"\nreport: {write_page(results, folders, out, **options)}")
+    click.echo(f"\nreport: {write_page(results, folders, out, tables=ranked, **options)}")
 
 
 def on_terminal() -> bool:
@@ -101,7 +105,13 @@ def _timings(folder: Path | None) -> pd.DataFrame | None:
     return None if folder is None else read_asv(folder)
 
 
-def _rendered(results: pd.DataFrame, form: str, rank_by: str | None, asv: pd.DataFrame | None) -> str | bytes:
+def _rendered(
+    results: pd.DataFrame,
+    form: str,
+    rank_by: str | None,
+    asv: pd.DataFrame | None,
+    ranked: Told | None = None,
+) -> str | bytes:
     from rich.console import Console
 
     from ganbench.report import latex, speed, tables
@@ -109,7 +119,7 @@ def _rendered(results: pd.DataFrame, form: str, rank_by: str | None, asv: pd.Dat
     if form == "text":
         console = Console()
         with console.capture() as printed:
-            tables.print_tables(results, console, rank_by)
+            tables.print_tables(results, console, rank_by, ranked)
             if asv is not None:
                 speed.print_speeds(asv, results, console)
         return printed.get()

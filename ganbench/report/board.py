@@ -48,6 +48,7 @@ class Board:
 def board(results: pd.DataFrame, ranked: pd.DataFrame, pairs: pd.DataFrame, against: pd.DataFrame) -> Board:
     """The table of one target, from its newest results, its rows of `rank` and both families of its verdicts."""
     metric = str(ranked.rank_by.iloc[0])
+    values = _values(results, ranked, metric)
     columns: list[tuple[Heading, list[Cell]]] = [
         (
             Heading("#", "rank by the first metric; baselines have none"),
@@ -55,12 +56,12 @@ def board(results: pd.DataFrame, ranked: pd.DataFrame, pairs: pd.DataFrame, agai
         ),
         (Heading("objective", ""), [text(inert(label), label) for label in ranked.label]),
         _groups(ranked, pairs),
-        *_values(results, ranked, metric)[:2],
+        *values[:2],
         *_counts(ranked),
         *_against(ranked, against),
         *_reached(results, ranked),
         *_costs(results, ranked),
-        *_values(results, ranked, metric)[2:],
+        *values[2:],
         *_others(results, ranked, metric),
     ]
     cells = [[column[i] for _, column in columns] for i in range(len(ranked))]
@@ -82,7 +83,7 @@ def _groups(ranked: pd.DataFrame, pairs: pd.DataFrame) -> tuple[Heading, list[Ce
 def _values(results: pd.DataFrame, ranked: pd.DataFrame, metric: str) -> list[tuple[Heading, list[Cell]]]:
     places = decimals([*ranked.value, *ranked.floor])
     floor = float(ranked.floor.median())
-    directions = results[results.metric == plain(metric)].direction
+    directions = results.direction[results.metric == plain(metric)]
     direction = str(directions.iloc[0]) if len(directions) else "lower"
     name = f"{inert(metric)} {ARROWS[direction]}"
     main, less = [], []

@@ -56,15 +56,15 @@ class Column:
 
 def table_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
     """All columns in the order in which they are read; those of importance ALWAYS are never left out."""
-    images = on_images(results)
+    images, others = on_images(results), other_metrics(results, str(rows.rank_by.iloc[0]))
     columns = [
         Column("#", ["" if pd.isna(r) else str(r) for r in rows["rank"]], ALWAYS),
         Column("objective", [inert(label) for label in rows.label], ALWAYS),
         _value_column(results, rows),
-        *_metric_columns(results, rows),
+        *_metric_columns(results, rows, others),
         *_count_columns(rows),
         *_reached_columns(results, rows),
-        *_spread_columns(results, rows),
+        *_spread_columns(rows, others),
     ]
     for name, heading, scale, places, importance in (
         ("iteration_s", "ms", 1e3, 2, 11),
@@ -103,9 +103,9 @@ def _value_column(results: pd.DataFrame, rows: pd.DataFrame) -> Column:
     return Column(_heading(results, rows.rank_by.iloc[0]), cells, ALWAYS, floor)
 
 
-def _metric_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
+def _metric_columns(results: pd.DataFrame, rows: pd.DataFrame, others: list[str]) -> list[Column]:
     columns = []
-    for order, name in enumerate(other_metrics(results, rows.rank_by.iloc[0])):
+    for order, name in enumerate(others):
         floors = rows[f"{name}_floor"]
         places = decimals([*rows[name], *floors])
         flagged = rows[f"{name}_flag"] != "" if f"{name}_flag" in rows else pd.Series(False, rows.index)
@@ -128,12 +128,10 @@ def _importance(metric: str, order: int, ranked: str) -> int:
     return 15 + THEN.index(own) if own in THEN else 20 + order
 
 
-def _spread_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
+def _spread_columns(rows: pd.DataFrame, others: list[str]) -> list[Column]:
     """How far a value scatters over random parts of one replica's samples, for the metrics that know it."""
     ranked = str(rows.rank_by.iloc[0])
-    known = {ranked: rows.spread} | {
-        name: rows[f"{name}_spread"] for name in other_metrics(results, ranked) if f"{name}_spread" in rows
-    }
+    known = {ranked: rows.spread} | {name: rows[f"{name}_spread"] for name in others if f"{name}_spread" in rows}
     return [
         Column(f"{inert(name)}, spread", [number(v, decimals(spreads)) for v in spreads], 56)
         for name, spreads in known.items()
@@ -172,6 +170,6 @@ def _reached_columns(results: pd.DataFrame, rows: pd.DataFrame) -> list[Column]:
 
 
 def _heading(results: pd.DataFrame, metric: str) -> str:
-    directions = results[results.metric == plain(metric)].direction
+    directions = results.direction[results.metric == plain(metric)]
     name = f"{metric.removeprefix(AVERAGED)} ema" if metric.startswith(AVERAGED) else metric
     return f"{inert(name)} {wording.ARROWS.get(directions.iloc[0] if len(directions) else '', '')}".strip()

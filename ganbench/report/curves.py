@@ -77,30 +77,38 @@ def _scale(rows: pd.DataFrame) -> dict[str, str]:
 
 def _curve(label: str, rows: pd.DataFrame, look: Look, x: str) -> list[Trace]:
     name = inert(label)
-    last = rows.sort_values("iteration", kind="stable").drop_duplicates("replica_id", keep="last")
-    drawn = set(some(last.sort_values(["value", "seed"]), MOST_LINES).replica_id)
-    thinned = rows[rows.replica_id.isin(drawn)].sort_values("iteration", kind="stable")
-    each = [replica for _, replica in thinned.groupby("seed", sort=True)]
-    of_point = [of for _, of in rows.groupby("iteration", sort=True)[[x, "value"]]]
-    at = rounded([float(np.median(of[x])) for of in of_point])
-    low, high = (rounded([float(np.quantile(of.value, q)) for of in of_point]) for q in (0.25, 0.75))
-    means = rounded([float(interquartile_mean(of.value.to_numpy(float))) for of in of_point])
+    rows = rows.sort_values("iteration", kind="stable")
+    last = rows.drop_duplicates("replica_id", keep="last")
+    drawn = some(last.sort_values(["value", "seed"]), MOST_LINES)
+    each = _lines(rows[rows.replica_id.isin(drawn.replica_id)], x)
+    # arrays: thousands of small tables would take longer than all else on the page
+    ends = np.flatnonzero(np.diff(rows.iteration)) + 1
+    points = np.split(rows.value.to_numpy(float), ends)
+    at = rounded([float(np.median(xs)) for xs in np.split(rows[x].to_numpy(float), ends)])
+    low, high = map(rounded, np.transpose([np.quantile(values, (0.25, 0.75)) for values in points]))
+    means = rounded([float(interquartile_mean(values)) for values in points])
     band = {
         **line_through(name, at + at[::-1], high + low[::-1], {"width": 0}),
         **{"fill": "toself", "fillcolor": look.filled(0.15), "hoverinfo": "skip", "mode": "lines"},
     }
     thin = line_through(
         name,
-        [v for replica in each for v in (*rounded(replica[x]), None)],
-        [v for replica in each for v in (*rounded(replica.value), None)],
+        [v for _, xs, _ in each for v in (*xs, None)],
+        [v for _, _, values in each for v in (*values, None)],
         {"color": look.filled(0.35), "width": 1},
     )
-    thin |= {"text": [t for replica in each for t in (*[f"{name}, seed {replica.seed.iloc[0]}"] * len(replica), "")]}
+    thin |= {"text": [t for seed, xs, _ in each for t in (*[f"{name}, seed {seed}"] * len(xs), "")]}
     thin |= {"hovertemplate": "%{text}<br>%{x}: %{y}<extra></extra>"}
     thick = line_through(name, at, means, look.line())
     thick |= {"mode": "lines+markers", "marker": {"symbol": look.symbol, "size": 7, "color": look.colour}}
     hidden = {"showlegend": False, "legendgroup": name}
     return [band | hidden, thin | hidden, thick | {"legendgroup": name, "showlegend": True}]
+
+
+def _lines(rows: pd.DataFrame, x: str) -> list[tuple[int, list[float], list[float]]]:
+    """Seed, places and values of each replica, by seed."""
+    seeds, xs, values = (rows[name].to_numpy() for name in ("seed", x, "value"))
+    return [(seed, rounded(xs[seeds == seed]), rounded(values[seeds == seed])) for seed in np.unique(seeds)]
 
 
 def incidence(results: pd.DataFrame, by: Mapping[str, Look], x: str, where: str) -> Figure | None:

@@ -30,11 +30,16 @@ def final_values(results: pd.DataFrame) -> pd.DataFrame:
     alone. A metric with several instruments on one target is one metric for each of them, named as in
     "fid, classifier digits 98.3% 1a2b3c4d"; `asked` is the name without the instrument.
     """
-    final = results[results.final & ~results.metric.isin(REACHED)].sort_values("measured_later", kind="stable")
-    final = final.drop_duplicates(["replica_id", "metric", "n", "instrument"])
+    rows = np.flatnonzero(results.final & ~results.metric.isin(REACHED))
+    rows = rows[np.argsort(results.measured_later.to_numpy(bool)[rows], kind="stable")]
+    alike = results[["replica_id", "metric", "n", "instrument"]].take(rows).duplicated()
+    final = results.take(rows[~alike])  # once: of many columns and rows it takes longer than all else here
     keys = ["suite", "target", "metric"]
     each = final[[*keys, "instrument"]].drop_duplicates()
-    split = pd.MultiIndex.from_frame(final[keys]).isin(pd.MultiIndex.from_frame(each.loc[each.duplicated(keys), keys]))
+    several = each.loc[each.duplicated(keys), keys]
+    split = np.zeros(len(final), bool)
+    if len(several):
+        split = pd.MultiIndex.from_frame(final[keys]).isin(pd.MultiIndex.from_frame(several))
     asked = final.metric.to_numpy(dtype=object, copy=True)
     for i in np.flatnonzero(final.measured_later):
         asked[i] += f"{AT} {final.n.iloc[i]:,}, measured later"

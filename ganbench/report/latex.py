@@ -6,10 +6,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from ganbench.report.columns import Column, table_columns
-from ganbench.report.finals import is_finding
-from ganbench.report.ranking import latest, rank
-from ganbench.report.tables import fitting, floors, sentences, short_labels, title
+from ganbench.report.columns import Column
+from ganbench.report.tables import fitting, floors, told
 from ganbench.report.wording import FLAGGED
 
 WIDTH = 100
@@ -29,15 +27,10 @@ def to_latex(results: pd.DataFrame, rank_by: str | None = None) -> str:
 
     Needs \usepackage{booktabs} and \usepackage[T1]{fontenc}.
     """
-    ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
     parts = []
-    for suite, of_suite in ranked.groupby("suite", sort=True):
-        own, short = newest[newest.suite == suite], short_labels(of_suite.target.unique())
-        for target, rows in of_suite.groupby("target", sort=True):
-            about = own[own.target == target]
-            columns = fitting(table_columns(about, rows), WIDTH)
-            parts.append(_table(columns, title(about, rows, short[str(target)])))
-        parts.append("{\\footnotesize\n" + "\n\n".join(latex(said) for said in sentences(own, of_suite)) + "\n}\n")
+    for suite in told(results, rank_by).suites:
+        parts += [_table(fitting(columns, WIDTH), heading) for heading, columns, _ in suite.targets]
+        parts.append("{\\footnotesize\n" + "\n\n".join(latex(said) for said in suite.sentences) + "\n}\n")
     return "\n".join(parts)
 
 

@@ -21,7 +21,7 @@ from ganbench.report.finals import final_values
 from ganbench.report.ranking import latest, rank
 from ganbench.store import read_arrays
 from ganbench.store.container import write_whole
-from ganbench.store.replicas import result_files
+from ganbench.store.replicas import result_files, with_children
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,7 +40,9 @@ NOT_FINITE = (255, 0, 255)
 Snapshots = Mapping[int, Float[np.ndarray, "n c h w"]]
 
 
-def write_pictures(folder: Path | str, results: pd.DataFrame, rank_by: str | None = None) -> list[Path]:
+def write_pictures(
+    folder: Path | str, results: pd.DataFrame, rank_by: str | None = None, ranked: pd.DataFrame | None = None
+) -> list[Path]:
     """The paths of the PNG files, in `pictures` beside the replicas that they show; only targets of images have some.
 
     `results` is the table of `load_results(folder)`. Replicas are ordered by the final value of the metric that ranks,
@@ -48,9 +50,8 @@ def write_pictures(folder: Path | str, results: pd.DataFrame, rank_by: str | Non
     stored snapshots have no picture. Raises StoreError for arrays that are corrupt.
     """
     folder = Path(folder)
-    children = sorted(child for child in folder.glob("*") if child.is_dir())
-    files = {file.stem: file for place in (folder, *children) for file in result_files(place)}
-    ranked, newest = rank(results, rank_by), latest(results)
+    files = {file.stem: file for place in with_children(folder) for file in result_files(place)}
+    ranked, newest = rank(results, rank_by) if ranked is None else ranked, latest(results)
     written = []
     for (suite, target), rows in ranked.groupby(["suite", "target"], sort=True):
         own = newest[(newest.suite == suite) & (newest.target == target)]

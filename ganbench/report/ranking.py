@@ -105,9 +105,9 @@ def latest(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def selectable(results: pd.DataFrame) -> pd.DataFrame:
-    """The same table with its texts as plain objects, of which pandas takes rows several times faster."""
+    """The same table, of which pandas takes rows several times faster: texts as plain objects, types side by side."""
     texts = [name for name in results if isinstance(results[name].dtype, pd.StringDtype)]
-    return results.astype(dict.fromkeys(texts, object))
+    return results.astype(dict.fromkeys(texts, object)).copy()  # a copy has one block of memory for each type
 
 
 def _rank_target(results: pd.DataFrame, rank_by: str) -> pd.DataFrame:
@@ -132,21 +132,26 @@ def _rank_target(results: pd.DataFrame, rank_by: str) -> pd.DataFrame:
     several = results.drop_duplicates("cell_id").label.value_counts().gt(1).to_dict()
     rows = []
     for cell_id, cell in ((str(key), group) for key, group in results.groupby("cell_id", sort=True)):
-        label = cell.label.iloc[0]
+        label, replicas = cell.label.iloc[0], cell.drop_duplicates("replica_id")
         # one label with two definitions, say two budgets: the table must not show them as one
         shown = f"{label} ({cell_id[:6]})" if several[label] else label
         row: dict[str, Any] = {"suite": cell.suite.iloc[0], "target": cell.target.iloc[0], "rank": None, "label": shown}
         row |= {"objective": cell.objective.iloc[0], "baseline": bool(cell.baseline.iloc[0]), "cell_id": cell_id}
         own = medians.get((cell_id, rank_by), NOTHING)
         comparable_costs = costs.iloc[:0] if _foreign(cell, ranked) else costs
-        row |= {"rank_by": rank_by, **_score(cell, comparable_costs, penalty, sign)}
+        row |= {"rank_by": rank_by, **_score(replicas, comparable_costs, penalty, sign)}
         row |= {
             "floor": own["floor"],
             "n": float(counted.get((cell_id, rank_by), math.nan)),
             **{key: own[key] for key in BESIDE},
         }
-        row |= {**_counts(cell, seeds, on_record), **_reached(cell, sought), **_costs(cell), **_budget(cell)}
-        row |= {"notes": wording.counted_notes(cell.drop_duplicates("replica_id"))}
+        row |= {
+            **_counts(replicas, seeds, on_record),
+            **_reached(cell, sought),
+            **_costs(replicas),
+            **_budget(replicas),
+        }
+        row |= {"notes": wording.counted_notes(replicas)}
         for name in metrics:
             found = medians.get((cell_id, name), NOTHING)
             row |= {name: found["value"], f"{name}_floor": found["floor"]}
@@ -168,7 +173,7 @@ NOTHING: dict[str, Any] = {"value": math.nan, "floor": math.nan, "spread": math.
 
 def _median(rows: pd.DataFrame) -> dict[str, Any]:
     """Medians of one metric over completed replicas, NaN where one of them is, and what else stands beside them."""
-    found: dict[str, Any] = {name: float(np.median(rows[name])) for name in ("value", "floor", "spread")}
+    found: dict[str, Any] = {name: float(np.median(rows[name].to_numpy())) for name in ("value", "floor", "spread")}
     return found | {name: ", ".join(sorted(set(rows[name]) - {""})) for name in ("flag", "instrument")}
 
 
@@ -194,8 +199,7 @@ def _penalty(results: pd.DataFrame, costs: pd.Series) -> float:
     return max(float(worst.max()), float(interquartile_mean(trivial.to_numpy())) if len(trivial) else -math.inf)
 
 
-def _score(cell: pd.DataFrame, costs: pd.Series, penalty: float, sign: int) -> dict[str, Any]:
-    replicas = cell.drop_duplicates("replica_id")
+def _score(replicas: pd.DataFrame, costs: pd.Series, penalty: float, sign: int) -> dict[str, Any]:
     completed = replicas[replicas.status == "completed"].replica_id
     diverged = int((replicas.status == "diverged").sum()) if len(costs) else 0
     # sorted, since resampling draws by position: the order of the files must not move an interval
@@ -205,7 +209,7 @@ def _score(cell: pd.DataFrame, costs: pd.Series, penalty: float, sign: int) -> d
     ends = [math.nan, math.nan]
     if len(values) >= FEWEST_FOR_INFERENCE:
         # its own key: no other cell may move an interval
-        key = f"bootstrap/{cell.target.iloc[0]}/{cell.cell_id.iloc[0]}"
+        key = f"bootstrap/{replicas.target.iloc[0]}/{replicas.cell_id.iloc[0]}"
         ends = sorted(sign * end for end in _interval(key, tuple(values)))
     return {
         "value": sign * float(interquartile_mean(values)),
@@ -219,16 +223,16 @@ def _score(cell: pd.DataFrame, costs: pd.Series, penalty: float, sign: int) -> d
 
 @lru_cache(maxsize=1024)
 def _interval(key: str, values: tuple[float, ...]) -> tuple[float, float]:
-    """Kept, since a page ranks three times: for its sections, for its tables as text and for the terminal."""
+    """Kept, since a run ranks twice: for the terminal, and for the files that it writes."""
     return bootstrap_interval(np.array(values), interquartile_mean, streams.generator(0, key))
 
 
-def _counts(cell: pd.DataFrame, seeds: int, on_record: bool) -> dict[str, Any]:
+def _counts(replicas: pd.DataFrame, seeds: int, on_record: bool) -> dict[str, Any]:
     """Replicas by status, with the exact 95% interval of the share that diverges."""
-    status = cell.drop_duplicates("replica_id").status
+    status = replicas.status
     counts = {name: int((status == name).sum()) for name in ("completed", "diverged", "failed")}
     low, high = clopper_pearson(counts["diverged"], counts["completed"] + counts["diverged"])
-    missing = int((status == "missing").sum()) if on_record else seeds - cell.seed.nunique()
+    missing = int((status == "missing").sum()) if on_record else seeds - replicas.seed.nunique()
     return {"seeds": seeds, **counts, "missing": missing, "diverged_low": low, "diverged_high": high}
 
 
@@ -237,7 +241,8 @@ def _reached(cell: pd.DataFrame, sought: Collection[str]) -> dict[str, Any]:
     found: dict[str, Any] = {"quality_target": cell.quality_target.iloc[0], "reached": math.nan}
     diverged = cell[cell.status == "diverged"].replica_id.nunique()
     for name in REACHED:
-        rows = cell[(cell.metric == name) & (cell.status == "completed")].drop_duplicates("replica_id", keep="last")
+        rows = cell.loc[(cell.metric == name) & (cell.status == "completed"), ["replica_id", "value"]]
+        rows = rows.drop_duplicates("replica_id", keep="last")
         counted = len(rows) or (diverged and name in sought)
         values = np.concatenate([rows.value.fillna(math.inf).to_numpy(), np.full(diverged, math.inf)])
         found[name] = float(np.median(values)) if counted else math.nan
@@ -246,11 +251,10 @@ def _reached(cell: pd.DataFrame, sought: Collection[str]) -> dict[str, Any]:
     return found
 
 
-def _costs(cell: pd.DataFrame) -> dict[str, Any]:
+def _costs(replicas: pd.DataFrame) -> dict[str, Any]:
     """What a replica costs, and on what: where nothing was trained and timed, nothing ran at once."""
-    replicas = cell.drop_duplicates("replica_id")
     medians = {name: float(pd.to_numeric(replicas[name]).median()) for name in COSTS}
-    timed = replicas[replicas.iteration_s.notna()]
+    timed = replicas.loc[replicas.iteration_s.notna(), [*PLACE.values()]]
     return medians | {name: _several(timed[column]) for name, column in PLACE.items()}
 
 
@@ -259,9 +263,9 @@ def _several(values: pd.Series) -> str | None:
     return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values.dropna().unique()) or None
 
 
-def _budget(cell: pd.DataFrame) -> dict[str, Any]:
+def _budget(replicas: pd.DataFrame) -> dict[str, Any]:
     """Currency, amount and how it is charged; nothing where nothing is trained."""
-    currency, amount = cell.budget_currency.iloc[0], cell.budget_amount.iloc[0]
-    if currency is None or not wording.spends(cell).iloc[0]:
+    currency, amount = replicas.budget_currency.iloc[0], replicas.budget_amount.iloc[0]
+    if currency is None or not wording.spends(replicas).iloc[0]:
         return {"budget_currency": None, "budget_amount": math.nan, "charged": None}
     return {"budget_currency": currency, "budget_amount": float(amount), "charged": wording.charging(currency)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from ganbench.report.finals import final_values, is_finding
 from ganbench.report.instruments import image_sentences
 from ganbench.report.needed import endings, needed
 from ganbench.report.pictures import write_pictures
-from ganbench.report.ranking import latest, rank
+from ganbench.report.ranking import latest, rank, selectable
 from ganbench.report.theory_table import comparisons, laws_markdown, print_laws
 from ganbench.report.wording import inert, inert_markdown
 from ganbench.store import load_results
@@ -32,52 +33,84 @@ if TYPE_CHECKING:
 __all__ = ["print_tables", "rank", "to_csv", "to_markdown", "to_parquet", "write_report"]
 
 
+@dataclass(frozen=True)
+class SuiteTables:
+    """Title, columns and ranked rows of each of a suite's targets, and the sentences below them."""
+
+    targets: list[tuple[str, list[Column], pd.DataFrame]]
+    sentences: list[str]
+
+
+@dataclass(frozen=True)
+class Told:
+    """All that ranked tables say, made once for every form that they take: the table of `rank`, and suite by suite."""
+
+    ranked: pd.DataFrame
+    suites: list[SuiteTables]
+
+
+def told(results: pd.DataFrame, rank_by: str | None = None) -> Told:
+    """What the tables of results say, from the table of `load_results`; findings are left out."""
+    ranked, found = rank(results, rank_by), []
+    newest = selectable(latest(endings(results[~is_finding(results)])))
+    for suite, of_suite in ranked.groupby("suite", sort=True):
+        own, short = newest[newest.suite == suite], short_labels(of_suite.target.unique())
+        of_target = dict(list(own.groupby("target")))
+        targets = [
+            (title(of_target[target], rows, short[str(target)]), table_columns(of_target[target], rows), rows)
+            for target, rows in of_suite.groupby("target", sort=True)
+        ]
+        found.append(SuiteTables(targets, sentences(own, of_suite)))
+    return Told(ranked, found)
+
+
 def print_tables(
-    results: pd.DataFrame, console: Console, rank_by: str | None = None, ranked: pd.DataFrame | None = None
+    results: pd.DataFrame, console: Console, rank_by: str | None = None, tables: Told | None = None
 ) -> None:
     """Prints one table for each target, then what the numbers mean, from the table of `load_results`; findings last.
 
-    `ranked` spares ranking again: it is `rank(results, rank_by)`.
+    `tables` spares making them again: it is `told(results, rank_by)`.
     """
-    results = endings(results)
-    ranked, newest = rank(results, rank_by) if ranked is None else ranked, latest(results[~is_finding(results)])
-    for suite, of_suite in ranked.groupby("suite", sort=True):
-        own, short = newest[newest.suite == suite], short_labels(of_suite.target.unique())
-        for target, rows in of_suite.groupby("target", sort=True):
+    for suite in (tables or told(results, rank_by)).suites:
+        for heading, columns, rows in suite.targets:
             console.print()
-            console.print(Text(title(own[own.target == target], rows, short[str(target)]), style="bold"))
+            console.print(Text(heading, style="bold"))
             console.print()
-            console.print(_terminal_table(own[own.target == target], rows, console.width))
+            console.print(_terminal_table(fitting(columns, console.width), rows))
         console.print()
-        for sentence in sentences(own, of_suite):
+        for sentence in suite.sentences:
             console.print(Text(sentence, style="bold red" if sentence.startswith(("INCOMPLETE", "NOT")) else "dim"))
-    print_laws(results, console)
+    print_laws(endings(results), console)
 
 
-def to_markdown(results: pd.DataFrame, rank_by: str | None = None) -> str:
-    """Every column of every target's table in GitHub's Markdown, with what the numbers mean; findings last."""
-    results = endings(results)
-    ranked, newest = rank(results, rank_by), latest(results[~is_finding(results)])
+def to_markdown(results: pd.DataFrame, rank_by: str | None = None, tables: Told | None = None) -> str:
+    """Every column of every target's table in GitHub's Markdown, with what the numbers mean; findings last.
+
+    `tables` spares making them again: it is `told(results, rank_by)`.
+    """
     parts = []
-    for suite, of_suite in ranked.groupby("suite", sort=True):
-        own, short = newest[newest.suite == suite], short_labels(of_suite.target.unique())
-        for target, rows in of_suite.groupby("target", sort=True):
-            columns = table_columns(own[own.target == target], rows)
+    for suite in (tables or told(results, rank_by)).suites:
+        for heading, columns, _ in suite.targets:
             lines = [_escaped(c.heading for c in columns), ["---"] * len(columns), _escaped(floors(columns))]
             lines += [_escaped(cells) for cells in zip(*(c.cells for c in columns), strict=True)]
-            parts.append(f"## {inert_markdown(title(own[own.target == target], rows, short[str(target)]))}\n")
+            parts.append(f"## {inert_markdown(heading)}\n")
             parts.append("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n")
-        parts += [f"- {inert_markdown(sentence)}" for sentence in sentences(own, of_suite)]
+        parts += [f"- {inert_markdown(sentence)}" for sentence in suite.sentences]
         parts.append("")
-    return "\n".join(parts) + laws_markdown(results)
+    return "\n".join(parts) + laws_markdown(endings(results))
 
 
-def to_csv(results: pd.DataFrame, rank_by: str | None = None, more: Sequence[pd.DataFrame] = ()) -> str:
+def to_csv(
+    results: pd.DataFrame,
+    rank_by: str | None = None,
+    more: Sequence[pd.DataFrame] = (),
+    ranked: pd.DataFrame | None = None,
+) -> str:
     """The table of `rank` as CSV, then the comparisons of findings and `more`, which have columns of their own.
 
     Text that a spreadsheet would run as a formula gets an apostrophe before it.
     """
-    ranked = rank(results, rank_by)
+    ranked = rank(results, rank_by) if ranked is None else ranked
     others = [table for table in (comparisons(results), *more) if len(table)]
     if others:
         # as objects: whole numbers stay whole where rows of the other kind have none
@@ -112,18 +145,18 @@ def write_report(folder: Path | str, rank_by: str | None = None, among: Referenc
     folder = Path(folder)
     results = needed(load_results(folder), rank_by)
     markdown, csv = folder / "tables.md", folder / "tables.csv"
-    write_whole(markdown, to_markdown(results, rank_by).encode())
-    write_whole(csv, to_csv(results, rank_by).encode())
-    pictures = write_pictures(folder, results, rank_by)
+    tables = told(results, rank_by)
+    write_whole(markdown, to_markdown(results, rank_by, tables).encode())
+    write_whole(csv, to_csv(results, rank_by, ranked=tables.ranked).encode())
+    pictures = write_pictures(folder, results, rank_by, tables.ranked)
     if among is None:
-        page = write_page(results, [folder], folder / NAME, rank_by=rank_by)
+        page = write_page(results, [folder], folder / NAME, rank_by=rank_by, tables=tables)
     else:
         page = among.write_page(results, folder, folder / NAME, rank_by)
     return markdown, csv, page, *pictures
 
 
-def _terminal_table(results: pd.DataFrame, rows: pd.DataFrame, width: int) -> Table:
-    columns = fitting(table_columns(results, rows), width)
+def _terminal_table(columns: list[Column], rows: pd.DataFrame) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
     for column in columns:
         label = column.heading == "objective"
@@ -172,11 +205,11 @@ def short_labels(labels: Iterable[str]) -> dict[str, str]:
     return {label: text if shown.count(text) == 1 else label for label, text in short.items()}
 
 
-def to_text(results: pd.DataFrame, rank_by: str | None = None, ranked: pd.DataFrame | None = None) -> str:
+def to_text(results: pd.DataFrame, rank_by: str | None = None, tables: Told | None = None) -> str:
     """What `print_tables` prints, 160 columns wide and without styles."""
     console = Console(width=160, file=io.StringIO(), color_system=None)
     with console.capture() as captured:
-        print_tables(results, console, rank_by, ranked)
+        print_tables(results, console, rank_by, tables)
     return captured.get().strip("\n")
 
 

@@ -16,13 +16,16 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from ganbench.store.container import ROW_SCHEMA, SCHEMA, Parsed, Stored, StoreError, open_result, write_whole
+from ganbench.store.container import ROW_SCHEMA, SCHEMA, Stored, StoreError, open_result, write_whole
 
 COMPACTED = "compacted.arrow"
 WORTH = 256
@@ -34,13 +37,43 @@ State = tuple[str, int, int]
 """A result file's name, its size, and the time of its last change in nanoseconds."""
 
 _DIGEST_BYTES = 32
-# few texts in many rows: as numbers they are read ten times faster
-_CODED = {pa.string(): pa.dictionary(pa.int32(), pa.string())}
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+CODED_SCHEMA = pa.schema([(one.name, _TEXT if one.type == pa.string() else one.type) for one in ROW_SCHEMA])
+"""Few texts in many rows: as numbers they are read ten times faster."""
+
+_SHARED = ("cell", "execution")
+"""What many definitions have alike: each different one is parsed once, and is one object of them all."""
 _SCHEMA = pa.schema(
     [("name", pa.string()), ("size", pa.int64()), ("changed_ns", pa.int64()), ("json", pa.string())]
-    + [(field.name, pa.list_(_CODED.get(field.type, field.type))) for field in ROW_SCHEMA],
-    metadata={"ganbench": f"compacted 1, schema {SCHEMA}"},
+    + [(f"json of {key}", _TEXT) for key in _SHARED]
+    + [(one.name, pa.list_(one.type)) for one in CODED_SCHEMA],
+    metadata={"ganbench": f"compacted 2, schema {SCHEMA}"},
 )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows `start` to `stop` of a table of ROW_SCHEMA or of CODED_SCHEMA, which may hold those of many results."""
+
+    whole: pa.Table
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def table(self) -> pa.Table:
+        return self.whole.slice(self.start, len(self))
+
+
+@dataclass(frozen=True)
+class Part(Stored):
+    """A result of the derived file, and where in it its rows are."""
+
+    rows: Rows = field(repr=False, kw_only=True)
+
+    def table(self) -> pa.Table:
+        return self.rows.table().cast(ROW_SCHEMA)
 
 
 def open_all(folder: Path, files: Iterable[Path]) -> list[Stored]:
@@ -52,11 +85,13 @@ def open_all(folder: Path, files: Iterable[Path]) -> list[Stored]:
     # seen before the files are read: one that changes meanwhile has another state the next time
     states = {_state(file): file for file in files}
     known = _read(folder) if states else {}
-    found = {state: known.get(state) or open_result(file) for state, file in states.items()}
+    found = {state: known[state] if state in known else open_result(file) for state, file in states.items()}
     settled = {state: result for state, result in found.items() if state[2] < settled_ns}
     if len(settled.keys() - known.keys()) >= WORTH:
+        content = _encoded(settled)
+        found |= _decoded(folder, content)  # whose rows need not be parsed once more, file by file
         with contextlib.suppress(StoreError):  # a folder that can only be read, or a full disk
-            write_whole(folder / COMPACTED, _encoded(settled))
+            write_whole(folder / COMPACTED, content)
     return list(found.values())
 
 
@@ -70,13 +105,12 @@ def _state(file: Path) -> State:
 
 def _encoded(results: Mapping[State, Stored]) -> bytes:
     """An Arrow file with a row for each result, and its SHA-256 after it."""
-    tables = [result.table() for result in results.values()]
-    rows, ends = pa.concat_tables(tables), pa.array(np.cumsum([0, *map(len, tables)]), pa.int32())
-    columns = [*zip(*results, strict=True), [json.dumps(result.payload) for result in results.values()]]
-    columns += [
-        pa.ListArray.from_arrays(ends, values.combine_chunks().cast(_CODED.get(values.type, values.type)))
-        for values in rows.columns
-    ]
+    pieces = [rows_of(result) for result in results.values()]
+    rows, ends = together(pieces), pa.array(np.cumsum([0, *map(len, pieces)]), pa.int32())
+    payloads = [result.payload for result in results.values()]
+    columns = [*zip(*results, strict=True), [json.dumps(_without_shared(payload)) for payload in payloads]]
+    columns += [pa.array([json.dumps(p["definition"].get(key)) for p in payloads]).cast(_TEXT) for key in _SHARED]
+    columns += [pa.ListArray.from_arrays(ends, values.chunk(0)) for values in rows.columns]
     buffer = pa.BufferOutputStream()
     with pa.ipc.new_file(buffer, _SCHEMA, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(pa.table(columns, schema=_SCHEMA))
@@ -87,23 +121,63 @@ def _encoded(results: Mapping[State, Stored]) -> bytes:
 def _read(folder: Path) -> dict[State, Stored]:
     """What the derived file holds; nothing where it is absent, damaged, or another version's."""
     try:
-        content = memoryview((folder / COMPACTED).read_bytes())
-        body = content[:-_DIGEST_BYTES]
-        if hashlib.sha256(body).digest() != content[-_DIGEST_BYTES:]:
-            return {}
-        with pa.ipc.open_file(pa.py_buffer(body)) as reader:
-            if not reader.schema.equals(_SCHEMA, check_metadata=True):
-                return {}
-            table = reader.read_all()
+        return _decoded(folder, (folder / COMPACTED).read_bytes())
     except (OSError, pa.ArrowException):
         return {}
+
+
+def _decoded(folder: Path, content: bytes) -> dict[State, Stored]:
+    """The results that `_encoded` made bytes of; none of bytes that are damaged, or another version's."""
+    body = memoryview(content)[:-_DIGEST_BYTES]
+    if hashlib.sha256(body).digest() != content[-_DIGEST_BYTES:]:
+        return {}
+    with pa.ipc.open_file(pa.py_buffer(body)) as reader:
+        if not reader.schema.equals(_SCHEMA, check_metadata=True):
+            return {}
+        table = reader.read_all()
     table = table.combine_chunks()
     lists = [table[name].chunk(0) for name in ROW_SCHEMA.names]
-    values = [values.flatten().cast(kind) for values, kind in zip(lists, ROW_SCHEMA.types, strict=True)]
-    rows, ends = pa.table(values, schema=ROW_SCHEMA), lists[0].offsets.to_pylist()
+    whole, ends = pa.table([values.flatten() for values in lists], CODED_SCHEMA), lists[0].offsets.to_pylist()
     states = zip(*(table[name].to_pylist() for name in ("name", "size", "changed_ns")), strict=True)
-    texts = table["json"].to_pylist()
+    payloads = list(map(json.loads, table["json"].to_pylist()))
+    for key in _SHARED:
+        coded = table[f"json of {key}"].chunk(0)
+        each = list(map(json.loads, coded.dictionary.to_pylist()))
+        for payload, index in zip(payloads, coded.indices.to_pylist(), strict=True):
+            if key in payload["definition"]:
+                payload["definition"][key] = each[index]
     return {
-        state: Parsed(folder / state[0], json.loads(text), b"", rows=rows.slice(start, stop - start))
-        for state, text, start, stop in zip(states, texts, ends[:-1], ends[1:], strict=True)
+        state: Part(folder / state[0], payload, b"", rows=Rows(whole, start, stop))
+        for state, payload, start, stop in zip(states, payloads, ends[:-1], ends[1:], strict=True)
     }
+
+
+def _without_shared(payload: dict[str, Any]) -> dict[str, Any]:
+    """The payload with nothing in place of what it shares; its keys keep their order."""
+    definition = payload["definition"]
+    return payload | {"definition": definition | {key: None for key in _SHARED if key in definition}}
+
+
+def rows_of(result: Stored) -> Rows:
+    """The rows of a result, where they already are in memory."""
+    if isinstance(result, Part):
+        return result.rows
+    table = result.table()
+    return Rows(table, 0, len(table))
+
+
+def together(pieces: Iterable[Rows]) -> pa.Table:
+    """All rows after one another, of CODED_SCHEMA and in one chunk; neighbours in one table are taken as one piece."""
+    merged: list[Rows] = []
+    for piece in pieces:
+        if merged and piece.whole is merged[-1].whole and piece.start == merged[-1].stop:
+            merged[-1] = Rows(piece.whole, merged[-1].start, piece.stop)
+        else:
+            merged.append(piece)
+    # texts become numbers kind by kind: for each of thousands of small tables it would take seconds
+    kinds = groupby(merged, key=lambda piece: piece.whole.schema.equals(CODED_SCHEMA))
+    return _one_chunk([_one_chunk([rows.table() for rows in of_kind]).cast(CODED_SCHEMA) for _, of_kind in kinds])
+
+
+def _one_chunk(tables: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables).unify_dictionaries().combine_chunks()

@@ -13,10 +13,10 @@ from pandas.api.extensions import ExtensionArray
 
 from ganbench import catalogue
 from ganbench.store.bundle import read_bundle
-from ganbench.store.compaction import open_all
+from ganbench.store.compaction import Rows, open_all, rows_of, together
 from ganbench.store.container import ROW_SCHEMA, Row, Stored, StoreError
 from ganbench.store.records import MISSING, newest
-from ganbench.store.replicas import BUNDLE, result_files
+from ganbench.store.replicas import BUNDLE, result_files, with_children
 
 BASELINES = frozenset((*catalogue.BASELINES.names(), "vae"))
 """Objectives that are no GAN and give the scale, where a definition has no "baseline" of its own."""
@@ -54,14 +54,14 @@ def load_results(path: Path | str) -> pd.DataFrame:
 
 def tabulated(path: Path, results: list[Stored]) -> pd.DataFrame:
     """The table of `load_results` from what `open_results` found under a path, where records of runs lie too."""
-    tables = [_rows(result) for result in results]
+    pieces = [_rows(result) for result in results]
     described = [_describe(result) for result in results]
     for absent in _missing(path, described):
-        tables.append(NOTHING)
+        pieces.append(NOTHING)
         described.append(absent)
-    curves = pa.concat_tables(tables).combine_chunks()
+    curves = together(pieces)
     replicas = pd.DataFrame(described)
-    of_row = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    of_row = np.repeat(np.arange(len(pieces)), list(map(len, pieces)))
     replicas["iterations_per_s"] = 1 / pd.to_numeric(replicas.iteration_s)
     columns = {
         name: _column(curves[name]) if name in CURVES else _text(replicas[name]).array.take(of_row)
@@ -71,9 +71,9 @@ def tabulated(path: Path, results: list[Stored]) -> pd.DataFrame:
 
 
 def _column(values: pa.ChunkedArray) -> ExtensionArray | np.ndarray:
-    if not pa.types.is_string(values.type):
+    if not pa.types.is_dictionary(values.type):
         return values.to_numpy()
-    coded = values.combine_chunks().dictionary_encode()
+    coded = values.chunk(0)
     words = _text(pd.Series(coded.dictionary.to_pylist()))
     return words.array.take(coded.indices.fill_null(-1).to_numpy(), allow_fill=True)
 
@@ -90,7 +90,7 @@ def open_results(path: Path | str) -> list[Stored]:
     Raises StoreError where there are none, or one is corrupt or of a newer schema.
     """
     path = Path(path)
-    folders = [path, *sorted(child for child in path.glob("*") if child.is_dir())]
+    folders = with_children(path)
     # the folder `measured` is a child of a suite's folder and is listed with its parent
     places = dict.fromkeys(place for folder in folders for place in (folder, folder / "measured"))
     results = [result for place in places for result in open_all(place, result_files(place))]
@@ -104,16 +104,15 @@ def open_results(path: Path | str) -> list[Stored]:
     return results
 
 
-NOTHING = pa.Table.from_pylist(
-    [{**vars(Row(0, 0, 0, 0, 0.0, "", math.nan, "", "", math.nan, 0, False)), "metric": None}], schema=ROW_SCHEMA
-)
+_NOTHING = {**vars(Row(0, 0, 0, 0, 0.0, "", math.nan, "", "", math.nan, 0, False)), "metric": None}
+NOTHING = Rows(pa.Table.from_pylist([_NOTHING], schema=ROW_SCHEMA), 0, 1)
 """The row of a replica that has none."""
 
 
-def _rows(result: Stored) -> pa.Table:
+def _rows(result: Stored) -> Rows:
     # a replica that never was evaluated must not vanish from the tables
-    table = result.table()
-    return table if len(table) or result.measured else NOTHING
+    rows = rows_of(result)
+    return rows if len(rows) or result.measured else NOTHING
 
 
 def _missing(path: Path, described: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -123,8 +123,23 @@ def stored(folder: Path | str) -> dict[str, Status]:
 
 def result_files(folder: Path | str) -> list[Path]:
     """The replicas' own Parquet files in a suite's folder, in the order of their names."""
-    found = Path(folder).glob("*.parquet")
-    return sorted(path for path in found if not path.name.startswith(".") and path.name != BUNDLE)
+    # names, not paths: to compare thousands of paths takes half a second
+    found = [entry.name for entry in _entries(folder) if entry.name.endswith(".parquet")]
+    return [Path(folder, name) for name in sorted(found) if not name.startswith(".") and name != BUNDLE]
+
+
+def with_children(folder: Path | str) -> list[Path]:
+    """A folder and those in it, in the order of their names."""
+    return [Path(folder), *sorted(Path(entry) for entry in _entries(folder) if entry.is_dir())]
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing where there is no folder."""
+    try:
+        with os.scandir(folder) as found:
+            return list(found)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def read(path: Path | str) -> ReplicaResult:

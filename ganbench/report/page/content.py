@@ -21,8 +21,8 @@ from ganbench.report.costs_board import costs
 from ganbench.report.figures import Figure, Look
 from ganbench.report.finals import is_finding
 from ganbench.report.needed import endings
-from ganbench.report.ranking import latest, rank, selectable
-from ganbench.report.tables import sentences, to_text
+from ganbench.report.ranking import latest, selectable
+from ganbench.report.tables import Told, sentences, to_text, told
 from ganbench.report.verdicts import AGAINST, verdict_sentence, verdicts
 from ganbench.report.wording import inert
 from ganbench.statistics import FEWEST_FOR_INFERENCE, MANY, clopper_pearson
@@ -91,17 +91,19 @@ def content(
     reproduce: Sequence[Part] = (),
     alarms: Sequence[str] = (),
     findings: Sequence[Section] = (),
+    tables: Told | None = None,
 ) -> dict[str, Any]:
     """All that the template needs, from the table of `load_results` and replica_id -> file.
 
     `reproduce` are the parts of the last section, `findings` sections of a theory suite, `pictures` grids of images.
+    `tables` spares ranking again: it is `told(results, rank_by)`.
     """
     sections: list[Section] = []
     results = results[~is_finding(results)]
     if len(results):
         course, results = results, endings(results)
-        ranked = rank(results, rank_by)
-        studies = _studies(results, course, ranked, against, rank_by)
+        tables = tables or told(results, rank_by)
+        studies = _studies(results, course, tables.ranked, against, rank_by)
         by = figures.looks(dict.fromkeys(label for s in studies for label in s.ranked[~s.ranked.baseline].label))
         table = pd.concat([s.ranked for s in studies], ignore_index=True)
         alarms = [*alarms, *filter(None, [wording.incomplete_sentence(table)])]
@@ -111,9 +113,7 @@ def content(
             Section("fails", "What fails", [], _fails(studies, by, files)),
             Section("speed", "How fast", [wording.speed_sentence(latest(results))], _speed(studies, by)),
             Section("samples", "Samples", [], _samples(studies, files, pictures)),
-            Section(
-                "meaning", "What the numbers mean", sentences(latest(results), table), _twin(results, rank_by, ranked)
-            ),
+            Section("meaning", "What the numbers mean", _meaning(tables, results, table), _twin(results, tables)),
         ]
     sections += findings
     sections.append(Section("reproduce", "Reproduce", [], reproduce))
@@ -281,6 +281,11 @@ def _samples(studies: list[Study], files: Mapping[str, Path], pictures: Sequence
     return [*parts, Part("Samples as images", pictures=grids)] if grids else parts
 
 
-def _twin(results: pd.DataFrame, rank_by: str | None, ranked: pd.DataFrame) -> list[Part]:
-    text = to_text(results, rank_by, ranked)
+def _meaning(tables: Told, results: pd.DataFrame, ranked: pd.DataFrame) -> list[str]:
+    # of one suite they stand below its tables
+    return tables.suites[0].sentences if len(tables.suites) == 1 else sentences(latest(results), ranked)
+
+
+def _twin(results: pd.DataFrame, tables: Told) -> list[Part]:
+    text = to_text(results, tables=tables)
     return [Part(blocks=[{"title": "The tables as plain text", "text": text, "open": False}])]

@@ -16,12 +16,13 @@ from ganbench.report.needed import needed
 from ganbench.report.page.content import Part, Section, content
 from ganbench.report.page.render import render
 from ganbench.report.several import marked
+from ganbench.report.tables import Told
 from ganbench.report.verdicts import AGAINST
 from ganbench.report.wording import inert
 from ganbench.store import load_results, read_records
 from ganbench.store.container import write_whole
 from ganbench.store.records import Record
-from ganbench.store.replicas import result_files
+from ganbench.store.replicas import result_files, with_children
 
 NAME = "report.html"
 SHOWN_PICTURES = 40
@@ -39,12 +40,13 @@ def write_page(
     labels: Sequence[str] = (),
     differing: Sequence[str] = (),
     more: Sequence[Section] = (),
+    tables: Told | None = None,
 ) -> Path:
     """The path of the page, written whole or not at all; `results` is the table of `load_results` on the folders.
 
     Of several folders it is that of `gathered`, by their `labels`; a folder whose label is empty stands in it unmarked.
     `differing` says what the results were not made alike with, besides what the records of runs tell; `more` are
-    sections that stand before the last one.
+    sections that stand before the last one. `tables` spares ranking again: it is `told(results, rank_by)`.
     """
     files = _files(folders, labels)
     pictures = sorted({path for folder in folders for path in (*folder.glob(PICTURES), *folder.glob(f"*/{PICTURES}"))})
@@ -65,6 +67,7 @@ def write_page(
         reproduce=[*([Part("Not made alike", differing)] if differing else []), *reproduce(results, records)],
         alarms=[*(f"A record of a run cannot be read: {error}" for error in wrong), *theory_page.alarms(results)],
         findings=[*theory_page.sections(results, files), *more],
+        tables=tables,
     )
     write_whole(out, render(made).encode("utf-8"))
     return out
@@ -99,13 +102,9 @@ def _files(folders: Sequence[Path], labels: Sequence[str]) -> dict[str, Path]:
     return {
         marked(file.stem, label) if label else file.stem: file
         for folder, label in zip(folders, labels or [""] * len(folders), strict=True)
-        for place in _places(folder)
+        for place in with_children(folder)
         for file in result_files(place)
     }
-
-
-def _places(folder: Path) -> list[Path]:
-    return [folder, *sorted(child for child in folder.glob("*") if child.is_dir())]
 
 
 def _fewest(pictures: Sequence[Path]) -> list[Path]:
