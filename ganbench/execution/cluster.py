@@ -43,6 +43,8 @@ def on_ray(
     except ImportError:
         raise ValueError("executor \"ray\": found no Ray; install it: pip install 'ganbench[ray]'") from None
     ours = not ray.is_initialized()
+    if not ours and address not in (None, found := ray.get_runtime_context().gcs_address):
+        raise ValueError(f"address {address}: this process is in the cluster of {found} already; leave it out")
     try:
         if ours:
             with handlers_kept():
