@@ -136,7 +136,7 @@ def _planned(suite: Any, results: str | Path, ensembles: int) -> None:
 
 
 def million(folder: Path) -> None:
-    """What a million replicas of toy2d, of the same rows and arrays, would take, from unit costs that are measured here."""
+    """What a million replicas like these would take, from unit costs that are measured here."""
     made = stored(folder)
     files = [path.stat() for path in made.iterdir() if path.name != "compacted.arrow" and path.is_file()]
     ids = sorted(made.glob("*.parquet"))[:200]
