@@ -7,10 +7,11 @@ Over 250 lines: the whole way of a run is read in one place.
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from ganbench import store
 from ganbench.execution.environment import environment, git_state
 from ganbench.execution.machine import cores, machine
 from ganbench.planning import Ensemble, narrowed, narrowed_note, plan_ensembles, plan_replicas
+from ganbench.registry import did_you_mean
 from ganbench.store.records import Planned, known, record
 from ganbench.study import FINISHED, Plan, Run, Watcher
 from ganbench.suite import Suite, apply_overrides, resolve
@@ -26,8 +28,10 @@ from ganbench.suite.writing import to_toml
 
 if TYPE_CHECKING:
     from ganbench.execution.costs import Estimate
+    from ganbench.execution.tasks import Executor
     from ganbench.execution.worker import Outcome
 
+EXECUTORS = ("local", "ray")
 NO_COMPILER = "no C++ compiler found (g++, or the one in CXX): planned eager, not compiled, as replicas of their own"
 
 
@@ -85,17 +89,21 @@ def plan(
     return Plan(suite, folder, device, tuple(replicas), statuses, tuple(ensembles), costs, notes)
 
 
-def estimate(planned: Plan, workers: int | None = None) -> Estimate:
-    """Time and memory of a plan from a short probe in a process of its own; writes no results.
+def estimate(
+    planned: Plan, workers: int | None = None, *, executor: str = "local", address: str | None = None
+) -> Estimate:
+    """Time and memory of a plan from a short probe in a process of its own, here; writes no results.
 
     A classifier that metrics need is trained and kept in the cache. Raises ValueError for a cell that cannot be trained
-    or measured at all, or not at its full width.
+    or measured at all, or not at its full width, and as `run` for an executor.
     """
     from ganbench.execution.costs import estimate as estimate_ensembles
 
     counts = {"cells": len({r.definition["cell_id"] for r in planned.replicas}), "replicas": len(planned.replicas)}
     stored = sum(status in FINISHED for status in planned.statuses.values())
-    return estimate_ensembles(planned.ensembles, planned.device, workers or _workers(planned), **counts, stored=stored)
+    with opened(planned, executor, workers, address) as team:
+        workers = team.workers
+    return estimate_ensembles(planned.ensembles, planned.device, workers, **counts, stored=stored)
 
 
 def run(
@@ -113,18 +121,25 @@ def run(
     watcher: Watcher | None = None,
     command: str | None = None,
     profile: str | Path | None = None,
+    executor: str = "local",
+    address: str | None = None,
 ) -> Run:
     """Trains and measures every replica of a suite that is not stored yet, and stores each as it finishes.
 
     A suite is an instance, a name or a path; what is changed in it is said as to `apply_overrides`:
     run("toy2d", targets=["ring8"], settings={"training.batch": 256}, seeds="0:4").
-    `workers` is the number of processes, by default one per core, divided by the suite's threads, or one for a GPU; it
-    changes no result. Where memory runs out, a cell is planned anew at half its width. An interrupt stops within
-    seconds and loses no finished replica: the same call goes on where it stopped.
+    `workers` is the number of processes, by default one per core, divided by the suite's threads, or one per GPU; it
+    changes no result. Nor does `executor`: "local" is this machine, "ray" the cluster at `address`, or the one that Ray
+    finds, or one that it starts here; a run that one began the other can finish.
+    Where memory runs out, a cell is planned anew at half its width. An interrupt stops within seconds and loses no
+    finished replica: the same call goes on where it stopped.
     `profile` is a folder for traces, one of each cell that this run trains: a few iterations beyond the last, which
     count for nothing, so that results and their seconds are those of a run without it.
+    An ensemble whose worker dies, or is silent for the suite's `limits.silence_s`, is queued again three times; after
+    that its replicas are `failed`.
     What was asked for is kept in `<results>/<suite>/runs/` first, with `command`, the line that asked, if one did.
-    Raises SuiteError, StoreError, or ValueError for a device that is not there, before anything is written.
+    Raises SuiteError, StoreError, or ValueError for a device that is not there or a cluster that has not what an
+    ensemble needs, before anything is trained.
     """
     began = time.perf_counter()
     suite = apply_overrides(
@@ -143,20 +158,21 @@ def run(
     if any(kept[key] != cost for key, cost in planned.costs.items()):
         planned = plan(planned.suite, results=results, device=device)  # another run counted first: its counts hold
     watcher = watcher or Watcher()
-    watcher.begin(planned)
-    _prepare(planned)
-    _record(planned, command)
-    finished, too_wide = _train(planned, workers or _workers(planned), watcher, profile)
-    spent = finished.spent
-    while too_wide:
-        traces = finished.traces
-        store.keep_widths(planned.folder, too_wide)
-        planned = plan(planned.suite, results=results, device=device)
+    with opened(planned, executor, workers, address) as team:
         watcher.begin(planned)
+        _prepare(planned)
         _record(planned, command)
-        finished, too_wide = _train(_only(planned, too_wide), workers or _workers(planned), watcher, profile)
-        spent += finished.spent
-        finished.traces += traces
+        finished, too_wide = _train(planned, team, watcher, profile)
+        spent = finished.spent
+        while too_wide:
+            traces = finished.traces
+            store.keep_widths(planned.folder, too_wide)
+            planned = plan(planned.suite, results=results, device=device)
+            watcher.begin(planned)
+            _record(planned, command)
+            finished, too_wide = _train(_only(planned, too_wide), team, watcher, profile)
+            spent += finished.spent
+            finished.traces += traces
     finished.spent = spent
     finished.wall_s = time.perf_counter() - began
     return finished
@@ -201,27 +217,54 @@ def _prepare(planned: Plan) -> None:
         metric.prepare(target.instance)
 
 
-def _workers(planned: Plan) -> int:
+def opened(planned: Plan, executor: str, workers: int | None, address: str | None) -> AbstractContextManager[Executor]:
+    """What will run a plan's ensembles, while the context lasts; a cluster is not asked where none is left to run.
+
+    Raises ValueError for an executor that is not known, and as `on_ray`.
+    """
+    if executor not in EXECUTORS:
+        raise ValueError(f'unknown executor "{executor}"; {did_you_mean(executor, EXECUTORS)}')
+    if address is not None and executor != "ray":
+        raise ValueError(f'address {address}: found the executor "{executor}"; only "ray" has an address')
+    from ganbench.execution.cluster import on_ray
+    from ganbench.execution.local import Local
+
+    threads, silence_s = planned.suite.execution.threads, planned.suite.limits.silence_s
+    if executor == "ray" and planned.ensembles:
+        return on_ray(address, threads, planned.device, silence_s, workers)
+    gpus = _gpus() if planned.device == "cuda" else ()
     # ensembles on one GPU would only take turns on it
-    return 1 if planned.device == "cuda" else max(1, cores() // planned.suite.execution.threads)
+    most = max(1, len(gpus) if gpus else cores() // threads)
+    return nullcontext(Local(workers or most, threads, silence_s, gpus if len(gpus) > 1 else ()))
 
 
-def _train(planned: Plan, workers: int, watcher: Watcher, profile: str | Path | None) -> tuple[Run, dict[str, int]]:
+def _gpus() -> tuple[str, ...]:
+    """What CUDA calls the GPUs of this process."""
+    import torch
+
+    named = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    count = torch.cuda.device_count()
+    return tuple(named) if len(named) == count and all(named) else tuple(map(str, range(count)))
+
+
+def _train(planned: Plan, team: Executor, watcher: Watcher, profile: str | Path | None) -> tuple[Run, dict[str, int]]:
     """The finished run, and by key the narrower width of each cell that did not fit into memory."""
     from ganbench.execution.interrupts import held_back
-    from ganbench.execution.local import Finished, run_local
+    from ganbench.execution.tasks import Progress, Requeued
     from ganbench.execution.worker import OUT_OF_MEMORY
 
     finished, too_wide = Run(planned, dict(planned.statuses)), dict[str, int]()
     tasks, spent, began = _tasks(planned, profile), finished.spent, time.perf_counter()
-    spent.processes = min(workers, len(tasks))
-    with closing(run_local(tasks, workers, planned.suite.execution.threads)) as events:
+    spent.processes = min(team.workers, len(tasks))
+    with closing(team.run(tasks)) as events:
         for event in events:
             ensemble = planned.ensembles[event.number]
-            if not isinstance(event, Finished):
+            if isinstance(event, Progress):
                 cell, heard = ensemble.replicas[0].cell, time.perf_counter()
                 watcher.advance(event.iterations * cell.cost().gradient_steps * len(ensemble.replicas), cell.label)
                 spent.progress_s += time.perf_counter() - heard
+            elif isinstance(event, Requeued):
+                watcher.requeued(ensemble.replicas[0], event.reason)
             elif event.outcomes[0].status == OUT_OF_MEMORY:
                 too_wide |= {r.width_key: r.width // 2 for r in ensemble.replicas}
             else:
@@ -235,7 +278,7 @@ def _train(planned: Plan, workers: int, watcher: Watcher, profile: str | Path | 
 
 
 def _tasks(planned: Plan, profile: str | Path | None = None) -> list[Any]:
-    from ganbench.execution.local import Task
+    from ganbench.execution.tasks import Task
     from ganbench.execution.worker import Job
 
     traces = _traces(planned, Path(profile)) if profile else {}

@@ -213,8 +213,12 @@ def plan_ensembles(replicas: Iterable[Replica]) -> list[Ensemble]:
     How replicas are grouped changes no bit of any of them: each ensemble is padded to its width.
     """
     groups: dict[str, list[Replica]] = {}
+    shapes: dict[tuple[str, str], str] = {}  # one for each cell: thousands of replicas differ in their seed alone
     for replica in replicas:
-        groups.setdefault(_shape(replica), []).append(replica)
+        known = replica.definition["cell_id"], digest(replica.definition["execution"])
+        if known not in shapes:
+            shapes[known] = _shape(replica)
+        groups.setdefault(shapes[known], []).append(replica)
     ensembles = []
     for members in groups.values():
         cell = members[0].cell

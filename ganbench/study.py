@@ -110,6 +110,9 @@ class Watcher:
     def advance(self, steps: int, label: str) -> None:
         """Called when replicas have taken gradient steps together."""
 
+    def requeued(self, replica: Replica, reason: str) -> None:
+        """Called when the worker of an ensemble is lost, with one of its replicas; the ensemble is queued again."""
+
     def stored(self, replica: Replica, status: str) -> None:
         """Called when a replica is in the store."""
 

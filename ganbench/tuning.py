@@ -120,6 +120,8 @@ def tune(
     workers: int | None = None,
     watcher: pipeline.Watcher | None = None,
     command: str | None = None,
+    executor: str = "local",
+    address: str | None = None,
 ) -> Tuning:
     """Trains `trials` configurations of every objective of a suite, on its tuning seeds, and scores them.
 
@@ -127,6 +129,7 @@ def tune(
     tune("toy2d", objectives=["em[lr_g=loguniform(1e-4,1e-2)]"], trials=8).
     Trial k of a search is the same however many there are, and a field that two objectives search in one space has the
     same value in both. Results are stored under `<results>/<suite>-tune/`; what is there already is not trained again.
+    `executor` and `address` are those of `pipeline.run`.
     Raises SuiteError, StoreError, or ValueError for an objective without a search space.
     """
     suite = apply_overrides(
@@ -139,7 +142,8 @@ def tune(
     )
     found = contenders(suite, trials)
     planned = trial_suite(suite, found)
-    run = pipeline.run(planned, results=results, device=device, workers=workers, watcher=watcher, command=command)
+    where: dict[str, Any] = {"device": device, "workers": workers, "executor": executor, "address": address}
+    run = pipeline.run(planned, results=results, watcher=watcher, command=command, **where)
     direction = METRICS.load(suite.evaluation.rank_by).direction
     return Tuning(suite, run, found, told.scored(_values(run, found), direction), direction)
 

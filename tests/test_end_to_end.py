@@ -10,10 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny import SUITE, ganbench, run
+from tiny import SUITE, files, ganbench, numbers, run
 
 import ganbench as package
-from ganbench import store
 from ganbench.report.wording import CURRENCIES
 from ganbench.suite import load_suite
 
@@ -29,22 +28,6 @@ class Mine(Objective):
         return mean(b.r, D(G(b.z)))
 """
 FREE = "em: the forward passes of its E-steps take no gradient step and are not charged."
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    """Name -> bytes of the stored replicas."""
-    return {file.name: file.read_bytes() for file in sorted((folder / "results" / "tiny").glob("*.parquet"))}
-
-
-def numbers(folder: Path) -> dict[str, tuple[str, str, dict[str, bytes]]]:
-    """replica_id -> status, rows without what a clock says, and the bits of the arrays."""
-    found: dict[str, tuple[str, str, dict[str, bytes]]] = {}
-    for file in sorted((folder / "results" / "tiny").glob("*.parquet")):
-        result = store.read(file)
-        rows = [{**vars(row), "seconds": 0.0} for row in result.rows if not row.metric.endswith("_s")]
-        arrays = {name: array.tobytes() for name, array in result.arrays.items()}
-        found[file.stem] = (result.status, repr(rows), arrays)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ from tiny import SUITE
 
 from ganbench import store
 from ganbench.execution import local, worker
-from ganbench.execution.local import Finished, Task
 from ganbench.execution.machine import out_of_memory
+from ganbench.execution.tasks import Finished, Task
 from ganbench.pipeline import plan, run
 from ganbench.planning import narrower
 from ganbench.suite import parse_suite
@@ -32,7 +32,7 @@ def scarce(monkeypatch: pytest.MonkeyPatch) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return new_training(job, cells)
 
-    def here(tasks: list[Task], workers: int, threads: int) -> Iterator[Finished]:
+    def here(tasks: list[Task], *_: Any) -> Iterator[Finished]:
         for task in tasks:
             yield Finished(task.number, worker.run_job(task.job, lambda iterations: None))
 

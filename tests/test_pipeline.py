@@ -12,7 +12,7 @@ from small_runs import TEXT, folder, nothing, only, ran, suite
 
 import ganbench
 from ganbench import pipeline
-from ganbench.execution.local import Finished, Task
+from ganbench.execution.tasks import Finished, Task
 from ganbench.execution.worker import Outcome
 from ganbench.metrics.contract import Metric
 from ganbench.metrics.modes import KLModes
@@ -60,7 +60,7 @@ def test_a_checkpoint_stays_where_a_replica_failed(status: str, tmp_path: Path, 
 
 @pytest.mark.parametrize(("threads", "workers"), [(1, 6), (2, 3), (4, 1), (8, 1)])
 def test_workers_and_their_threads_share_the_cores(threads: int, workers: int, tmp_path: Path, monkeypatch) -> None:
-    def asked(tasks: list[Task], workers: int, threads: int) -> Iterator[Finished]:
+    def asked(tasks: list[Task], workers: int, *_: Any) -> Iterator[Finished]:
         found.append(workers)
         yield from ()
 

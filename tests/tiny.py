@@ -6,6 +6,7 @@ from pathlib import Path
 
 from click.testing import CliRunner, Result
 
+from ganbench import store
 from ganbench.cli import main
 
 SUITE = """\
@@ -46,3 +47,19 @@ def run(folder: Path, *arguments: str) -> Result:
     """`ganbench run` on the tiny suite, with results in a folder."""
     options = ("--suite", str(folder / "tiny.toml"), "--results", str(folder / "results"), "--workers", "1")
     return ganbench(folder, "run", *options, *arguments)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Name -> bytes of the stored replicas."""
+    return {file.name: file.read_bytes() for file in sorted((folder / "results" / "tiny").glob("*.parquet"))}
+
+
+def numbers(folder: Path) -> dict[str, tuple[str, str, dict[str, bytes]]]:
+    """replica_id -> status, rows without what a clock says, and the bits of the arrays."""
+    found: dict[str, tuple[str, str, dict[str, bytes]]] = {}
+    for file in sorted((folder / "results" / "tiny").glob("*.parquet")):
+        result = store.read(file)
+        rows = [{**vars(row), "seconds": 0.0} for row in result.rows if not row.metric.endswith("_s")]
+        arrays = {name: array.tobytes() for name, array in result.arrays.items()}
+        found[file.stem] = (result.status, repr(rows), arrays)
+    return found

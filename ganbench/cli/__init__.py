@@ -34,7 +34,7 @@ def main() -> None:
     ganbench doctor                   whether and how fast this machine trains, and what to change
 
     Exit codes: 0 all replicas completed or diverged, all laws hold; 1 some failed, or no run would work (doctor);
-    2 bad input; 3 worse than before (compare --fail-on-regression); 130 interrupted.
+    2 bad input; 3 worse than before (compare --fail-on-regression); 130 interrupted, 143 by SIGTERM.
     """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -14,6 +15,8 @@ from typing import Any
 import click
 
 FAILED, REGRESSED, INTERRUPTED, TERMINATED = 1, 3, 130, 143
+EXIT_CODES: dict[int, int] = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+SHOW_CURSOR = b"\x1b[?25h"
 PACKAGE = Path(__file__).parents[1]
 
 
@@ -40,25 +43,33 @@ class Program(click.Group):
 
 
 class Stop:
-    """How the program was told to stop."""
+    """How the program was told to stop: once, and it ends its workers and says what it keeps; twice, and it is gone."""
 
     exit_code = INTERRUPTED
+    asked = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            if sys.stderr.isatty():
+                os.write(sys.stderr.fileno(), SHOW_CURSOR)  # a progress bar hides it
+            os._exit(EXIT_CODES[number])  # workers see that their driver is gone; every stored file is whole
+        self.asked, self.exit_code = True, EXIT_CODES[number]
+        raise KeyboardInterrupt
 
 
 @contextmanager
 def interruptible() -> Iterator[Stop]:
-    """SIGTERM stops the program as Ctrl-C does, with an exit code of its own."""
+    """SIGTERM stops the program as Ctrl-C does, with an exit code of its own; a Ctrl-C that is ignored stays so."""
     stop = Stop()
-
-    def terminate(number: int, frame: FrameType | None) -> None:
-        stop.exit_code = TERMINATED
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = {number: signal.getsignal(number) for number in EXIT_CODES}
+    for number, handler in before.items():
+        if number == signal.SIGTERM or handler is not signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def raised_here(error: ValueError) -> bool:

@@ -72,6 +72,16 @@ OPTIONS = (
     click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
     click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes; by default cores / threads."),
     click.option(
+        "--executor",
+        type=click.Choice(["local", "ray"]),
+        default="local",
+        show_default=True,
+        help="This machine, or a Ray cluster.",
+    ),
+    click.option(
+        "--address", metavar="HOST:PORT", help="The cluster's; by default the one that Ray finds, or one started here."
+    ),
+    click.option(
         "--results", type=RESULTS, default="results", show_default=True, metavar="DIR", help="Where to store."
     ),
     click.option(

@@ -65,6 +65,10 @@ class Progressing(Watcher):
         # a worker that died repeats steps that were counted once
         self.steps = min(self.steps + steps, self.plan.steps if self.plan else 0)
 
+    def requeued(self, replica: Replica, reason: str) -> None:
+        where = inert(f"{replica.cell.target_label} {replica.cell.label} from seed {replica.seed} on")
+        self.say(f"{where}: its worker {inert(reason)}; queued again")
+
     def stored(self, replica: Replica, status: str) -> None:
         self.statuses[replica.replica_id] = status
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -43,6 +43,8 @@ def run(
     precision: str | None,
     device: str,
     workers: int | None,
+    executor: str,
+    address: str | None,
     results: Path,
     seeds: str | None,
     iterations: int | None,
@@ -77,16 +79,23 @@ def run(
         seeds=seeds,
         iterations=iterations,
     )
+    where: Where = {"workers": workers, "executor": executor, "address": address}
     if dry_run:
-        _say_plan(chosen, results, device, workers)
+        _say_plan(chosen, results, device, where)
     else:
         traces = None if profile is None else Path(profile or results / chosen.name / "profile")
-        _run(chosen, results, device, workers, against, traces)
+        _run(chosen, results, device, where, against, traces)
 
 
-def _run(
-    suite: Suite, results: Path, device: str, workers: int | None, against: str | None, traces: Path | None
-) -> None:
+class Where(TypedDict):
+    """What trains, as `pipeline.run` and `pipeline.estimate` take it."""
+
+    workers: int | None
+    executor: str
+    address: str | None
+
+
+def _run(suite: Suite, results: Path, device: str, where: Where, against: str | None, traces: Path | None) -> None:
     from rich.console import Console
 
     from ganbench import pipeline
@@ -99,10 +108,10 @@ def _run(
             suite,
             results=results,
             device=device,
-            workers=workers,
             watcher=watcher,
             command=command_line(),
             profile=traces,
+            **where,
         )
     rank_by = suite.evaluation.rank_by  # replicas of a suite that ranked by another metric may be among these
     own = done.results()
@@ -188,7 +197,7 @@ def _say_diverged(done: Run) -> None:
         click.echo(inert(f"{said} see whether one is no number: ganbench check {shlex.quote(name)}"), err=True)
 
 
-def _say_plan(suite: Suite, results: Path, device: str, workers: int | None) -> None:
+def _say_plan(suite: Suite, results: Path, device: str, where: Where) -> None:
     """Every cell with what of it is stored, then ensembles, time and memory."""
     from ganbench import pipeline
     from ganbench.cli.progress import duration, opening
@@ -216,7 +225,7 @@ def _say_plan(suite: Suite, results: Path, device: str, workers: int | None) -> 
     for target, objective, *counts in lines:
         numbers = "  ".join(f"{count:>{width}}" for count, width in zip(counts, widths[2:], strict=True))
         click.echo(f"{target:<{widths[0]}}  {objective:<{widths[1]}}  {numbers}")
-    cost = pipeline.estimate(plan, workers)
+    cost = pipeline.estimate(plan, **where)
     click.echo(
         f"\n{cost.ensembles:,} ensembles of width {suite.execution.width} for {cost.workers} workers, {plan.device}"
     )

@@ -24,6 +24,8 @@ def tune(
     precision: str | None,
     device: str,
     workers: int | None,
+    executor: str,
+    address: str | None,
     results: Path,
     trials: int | None,
     seeds: str | None,
@@ -52,6 +54,8 @@ def tune(
             results=results,
             device=device,
             workers=workers,
+            executor=executor,
+            address=address,
             watcher=watcher,
             command=command_line(),
         )

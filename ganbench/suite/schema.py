@@ -236,6 +236,15 @@ class Tuning(Section):
     seeds: Seeds = ()
 
 
+class Limits(Section):
+    """When a worker is given up as hung: `silence_s` seconds without a word from it, which changes no result.
+
+    It tells of itself every few seconds of training, and not while it compiles, fits or measures.
+    """
+
+    silence_s: Amount = 3600.0
+
+
 class Suite(Section):
     """Everything that a run needs, checked; `document` knows where each value stood.
 
@@ -255,6 +264,7 @@ class Suite(Section):
     training: Training = Training()
     execution: Execution = Execution()
     evaluation: Evaluation = Evaluation(metrics=(), rank_by="w1")
+    limits: Limits = Limits()
     defaults: dict[Objective, dict[str, Annotated[Any, PlainValidator(_default)]]] = {}
     search: dict[Searched, dict[str, Annotated[Interval | Choices, PlainValidator(_space)]]] = {}
     tuning: Tuning = Tuning()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -38,6 +40,26 @@ def test_a_signal_that_is_ignored_stays_ignored():
     with held_back():
         signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("inside", ["nullcontext()", "held_back()"])
+def test_a_second_signal_ends_the_program_at_once_wherever_it_is(inside: str, number: signal.Signals, code: int):
+    program = f"""
+import signal, sys
+from contextlib import nullcontext, suppress
+from ganbench.cli.errors import interruptible
+from ganbench.execution.interrupts import held_back
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with interruptible(), {inside}:
+    with suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    print("first", flush=True)
+    signal.raise_signal({int(number)})
+    print("second", flush=True)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (code, "first\n", "")
 
 
 def test_without_an_interrupt_the_handler_is_as_before():

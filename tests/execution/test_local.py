@@ -13,22 +13,28 @@ import pytest
 import tiny
 
 from ganbench import pipeline
-from ganbench.execution.local import ATTEMPTS, Finished, Progress, Team
+from ganbench.execution.local import Team, Worker
+from ganbench.execution.tasks import REQUEUED, Event, Finished, Progress, Queue, Requeued, Task
 from ganbench.suite import apply_overrides, parse_suite
 
 CHILDREN = Path("/proc/self/task").exists()
 
 
-def team(folder: Path) -> Team:
-    """One worker for one ensemble."""
+def tasks(folder: Path) -> list[Task]:
+    """Those of one ensemble: one."""
     suite = apply_overrides(parse_suite(tiny.SUITE), objectives=["minimax"], targets=["gaussian1d"])
     suite = apply_overrides(suite, settings={"baselines": "[]"})
-    tasks = pipeline._tasks(pipeline.plan(suite, results=folder))
-    assert len(tasks) == 1
-    return Team(tasks, workers=1, threads=1)
+    found = pipeline._tasks(pipeline.plan(suite, results=folder))
+    assert len(found) == 1
+    return found
 
 
-def statuses(event: Progress | Finished) -> list[str]:
+def team(folder: Path) -> Team:
+    """One worker for one ensemble."""
+    return Team(tasks(folder), workers=1, threads=1, silence_s=60)
+
+
+def statuses(event: Event) -> list[str]:
     assert isinstance(event, Finished)
     return [outcome.status for outcome in event.outcomes]
 
@@ -39,30 +45,81 @@ def test_a_task_whose_worker_is_killed_is_given_out_again(tmp_path: Path):
         events = workers.run()
         assert isinstance(next(events), Progress)
         workers.workers[0].process.kill()
-        assert statuses(list(events)[-1]) == ["completed", "completed"]
-        assert list(workers.attempts.values()) == [2]
+        *before, last = events
+        assert Requeued(0, "ended with signal 9 (SIGKILL)") in before
+        assert statuses(last) == ["completed", "completed"]
     finally:
         workers.stop()
 
 
-def test_replicas_fail_with_the_signal_when_their_worker_is_killed_every_time(tmp_path: Path):
-    workers, deaths = team(tmp_path), 0
+def test_a_worker_that_is_stopped_is_ended_at_the_limit_and_its_task_given_out_again(tmp_path: Path):
+    workers = team(tmp_path)
     try:
-        for event in workers.run():
-            if isinstance(event, Finished):
-                break
-            workers.workers[0].process.kill()
-            workers.workers[0].process.wait()
-            while workers.workers[0].pipe.poll():  # what it said before it died
-                try:
-                    workers.workers[0].pipe.recv()
-                except EOFError:
-                    break
-            deaths += 1
-        assert deaths == ATTEMPTS
-        assert statuses(event) == ["failed", "failed"]
-        assert isinstance(event, Finished)
-        assert "signal 9" in event.outcomes[0].info["error"]
+        events = workers.run()
+        assert isinstance(next(events), Progress)
+        workers.workers[0].silence_s = 0.5
+        frozen = workers.workers[0].process
+        frozen.send_signal(signal.SIGSTOP)
+        *before, last = events
+        assert Requeued(0, "said nothing for 0.5 s, the suite's limits.silence_s") in before
+        assert statuses(last) == ["completed", "completed"]
+        assert frozen.returncode == -signal.SIGKILL
+    finally:
+        workers.stop()
+
+
+def test_a_worker_that_still_imports_its_libraries_is_not_taken_for_silent():
+    worker = Worker(threads=1, silence_s=0.01)  # far less than torch takes to import
+    try:
+        assert worker.patience_s() > 60
+        assert worker.hear() == ("ready", None)
+        assert worker.patience_s() <= 0.01
+    finally:
+        worker.stop()
+
+
+CRASH = """
+import ctypes
+from ganbench.objectives.minimax import Minimax
+class Mine(Minimax):
+    def d_loss(self, G, D, b, /): return ctypes.string_at(0)
+"""
+
+
+def test_a_null_pointer_in_an_objective_fails_its_own_replicas_alone_and_with_the_reason(tmp_path: Path):
+    (tmp_path / "crash.py").write_text(CRASH)
+    suite = apply_overrides(
+        parse_suite(tiny.SUITE), objectives=[f"{tmp_path / 'crash.py'}:Mine", "minimax"], targets=["gaussian1d"]
+    )
+    ran = pipeline.run(suite, results=tmp_path, device="cpu", workers=1)
+    results = ran.results().drop_duplicates("replica_id")
+    ended = results.groupby("label").status.agg(set).to_dict()
+    assert ended == {
+        "crash.py:Mine": {"failed"},
+        **{label: {"completed"} for label in ("minimax", "oracle", "trivial")},
+    }
+    (error,) = results[results.status == "failed"].error.unique()
+    assert error == f"its worker was lost {1 + REQUEUED} times; the last one ended with signal 11 (SIGSEGV)"
+
+
+def test_a_task_is_queued_again_three_times_and_then_its_replicas_have_failed(tmp_path: Path):
+    queue, events = Queue(tasks(tmp_path)), list[Event]()
+    (task,) = queue.pending
+    queue.pending.clear()
+    while not events or isinstance(events[-1], Requeued):
+        events += queue.lost(task, "fell asleep")
+    assert [type(event) for event in events] == [Requeued] * 3 + [Finished]
+    assert statuses(events[-1]) == ["failed", "failed"]
+    assert queue.pending == [task] * 3
+
+
+def test_workers_take_turns_on_the_gpus():
+    many = pipeline._tasks(pipeline.plan(parse_suite(tiny.SUITE), device="cpu"))
+    workers = Team(many, workers=3, threads=1, silence_s=60, gpus=("0", "GPU-b"))
+    try:
+        found = [Path(f"/proc/{w.process.pid}/environ").read_bytes().split(b"\0") for w in workers.workers]
+        seen = [[v for v in variables if v.startswith(b"CUDA_VISIBLE")] for variables in found]
+        assert seen == [[b"CUDA_VISIBLE_DEVICES=" + name] for name in (b"0", b"GPU-b", b"0")]
     finally:
         workers.stop()
 

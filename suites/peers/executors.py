@@ -1,0 +1,172 @@
+"""What executors cost beside the work, and where a study of a million replicas meets its limits; fails above a limit.
+
+    OMP_NUM_THREADS=1 python suites/peers/executors.py [FOLDER]
+
+Ensembles of 32 replicas of the baseline `oracle`, whose work takes milliseconds, go to one local worker and to one CPU
+of a Ray cluster that is started for it. Then 10,000 replicas are planned, and skipped once they are stored: their files
+are made once, in a minute, and kept in FOLDER. Limits are on the processor's seconds of the driver where it computes,
+and on the clock where it waits.
+"""
+
+from __future__ import annotations
+
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ganbench import load_results, pipeline, store
+from ganbench.execution.cluster import on_ray
+from ganbench.execution.local import Local
+from ganbench.execution.tasks import Executor, Finished
+from ganbench.suite import apply_overrides, load_suite
+
+TESTS, REFERENCE = Path(__file__).parents[2] / "tests", Path(__file__).parents[2] / "results" / "reference" / "toy2d"
+WIDTH, TASKS, MILLION = 32, 60, 10**6
+LOCAL_MS, RAY_MS, PLAN_S, SKIP_S = 15.0, 60.0, 3.0, 3.0
+TEN_THOUSAND: dict[str, Any] = {
+    "objectives": ["minimax", "em", "non-saturating", "cramer", "wasserstein-gp"],
+    "targets": ["ring8", "grid25"],
+    "settings": {"execution.width": WIDTH, "baselines": []},
+    "seeds": 1000,
+}
+
+
+def overhead_ms(folder: Path, team: Executor) -> list[float]:
+    """Of each ensemble after the first two: milliseconds since the one before it, less those of its work."""
+    suite = apply_overrides(
+        load_suite("toy2d"),
+        targets=["ring8"],
+        seeds=WIDTH * TASKS,
+        settings={
+            **{"objectives": [], "baselines": ["oracle"], "execution.width": WIDTH, "execution.compiled": False},
+            **{"evaluation.metrics": ["high_quality"], "evaluation.rank_by": "high_quality", "evaluation.reached": {}},
+            **{"evaluation.samples": 32, "evaluation.final_samples": 32},
+        },
+    )
+    found, before = [], 0.0
+    for event in team.run(pipeline._tasks(pipeline.plan(suite, results=folder, device="cpu"))):
+        if isinstance(event, Finished):
+            now, work_s = time.perf_counter(), sum(sum(outcome.spent.values()) for outcome in event.outcomes)
+            assert all(outcome.status == "completed" for outcome in event.outcomes), event.outcomes[0].info
+            found.append((now - before - work_s) * 1e3)
+            before = now
+    return found[2:]  # a second one still waited while the worker started
+
+
+@contextmanager
+def cluster() -> Iterator[Executor]:
+    """One CPU of a cluster of its own, whichever others there are."""
+    import ray
+
+    ray.init("local", num_cpus=1, include_dashboard=False, object_store_memory=200 * 2**20, log_to_driver=False)
+    try:
+        with on_ray(None, 1, "cpu", silence_s=600) as team:
+            yield team
+    finally:
+        ray.shutdown()
+
+
+def stored(folder: Path) -> Path:
+    """The folder of 10,000 replicas of a plan, each with what a replica of toy2d leaves."""
+    sys.path.insert(0, str(TESTS))
+    from many_replicas import _unsynchronised, replica, settle
+
+    planned = pipeline.plan("toy2d", **TEN_THOUSAND, results=folder, device="cpu")
+    if len(list(planned.folder.glob("*.parquet"))) < len(planned.replicas):
+        print(f"writing {len(planned.replicas):,} replicas to {planned.folder}", flush=True)
+        like = replica("ring8", "minimax", False, 0)
+        with _unsynchronised():
+            for each in planned.replicas:
+                store.write(
+                    planned.folder, store.ReplicaResult(each.definition, "completed", like.rows, like.info, like.arrays)
+                )
+        settle(planned.folder)
+    return planned.folder
+
+
+def cpu_s(do: Callable[[], Any]) -> float:
+    began = time.process_time()
+    do()
+    return time.process_time() - began
+
+
+def said(name: str, value: float, unit: str, limit: float | None = None) -> bool:
+    """Prints a figure, and returns whether it keeps its limit."""
+    good = limit is None or value <= limit
+    told = "" if limit is None else f"  limit {limit:g}: {'ok' if good else 'MISSED'}"
+    print(f"{name:<62}{value:>12,.2f} {unit}{told}", flush=True)
+    return good
+
+
+def executors() -> list[bool]:
+    with tempfile.TemporaryDirectory() as folder:
+        local = overhead_ms(Path(folder), Local(1, 1, 600))
+        with cluster() as team:
+            ray = overhead_ms(Path(folder), team)
+    return [
+        said(f"{name}: {kind} per ensemble of {WIDTH} above its work", each(found), "ms", limit)
+        for name, found, limit in (("local", local, LOCAL_MS), ("ray", ray, RAY_MS))
+        for kind, each in (("mean", statistics.fmean), ("median", statistics.median))
+    ]
+
+
+def ten_thousand(folder: Path) -> list[bool]:
+    empty = tempfile.mkdtemp()
+    suite = apply_overrides(load_suite("toy2d"), **TEN_THOUSAND)
+    pipeline.plan(suite, seeds=1, results=empty, device="cpu")  # imports
+    good = [said("plan of 10,000 replicas", cpu_s(lambda: _planned(suite, empty, 320)), "s", PLAN_S)]
+    made = stored(folder)
+    (made / "compacted.arrow").unlink(missing_ok=True)
+    said("skip of 10,000 stored ones, the first time", cpu_s(lambda: _planned(suite, folder, 0)), "s")
+    return [
+        *good,
+        said("skip of 10,000 stored ones, from then on", cpu_s(lambda: _planned(suite, folder, 0)), "s", SKIP_S),
+    ]
+
+
+def _planned(suite: Any, results: str | Path, ensembles: int) -> None:
+    found = len(pipeline.plan(suite, results=results, device="cpu").ensembles)
+    assert found == ensembles, f"{found} ensembles to train, expected {ensembles}"
+
+
+def million(folder: Path) -> None:
+    """What a million replicas like these would take, from unit costs that are measured here."""
+    made = stored(folder)
+    files = [path.stat() for path in made.iterdir() if path.name != "compacted.arrow" and path.is_file()]
+    ids = sorted(made.glob("*.parquet"))[:200]
+    kept = [store.read(path) for path in ids]
+    with tempfile.TemporaryDirectory(dir=made.parent) as elsewhere:
+        began = time.perf_counter()
+        for result in kept:
+            store.write(elsewhere, result)
+        write_s = (time.perf_counter() - began) / len(kept)
+    held_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    read_s = cpu_s(lambda: load_results(made))
+    held_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3 - held_mb
+    reference = load_results(REFERENCE).drop_duplicates("replica_id")
+    core_s = float((reference.training_s.fillna(0) + reference.evaluation_s.fillna(0)).mean())
+    scale = MILLION / 10_000
+    print(f"\na million replicas of toy2d, scaled from 10,000 ({len(reference)} of the reference for their training):")
+    said("storage", sum(file.st_blocks * 512 for file in files) * scale / 1e9, "GB")
+    said("files in one folder", len(files) * scale / 1e6, "million")
+    said("training and evaluating", core_s * MILLION / 3600, "core hours")
+    said("driver: writing, at this disk's fsync", write_s * MILLION / 3600, "hours")
+    said("driver: cores beyond which it writes slower than they train", core_s / write_s, "cores")
+    said("reading all rows for a report, from the compacted file", read_s * scale / 60, "minutes")
+    said("memory for that", held_mb * scale / 1e3, "GB")
+
+
+def main() -> None:
+    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "build/executors")
+    good = [*executors(), *ten_thousand(folder)]
+    million(folder)
+    sys.exit(not all(good))
+
+
+main()
