@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from ganbench.store.container import ROW_SCHEMA, SCHEMA, Parsed, Stored, StoreError, open_result, write_whole
+from ganbench.store.validation import check_payload, parsed
 
 COMPACTED = "compacted.arrow"
 WORTH = 256
@@ -94,16 +95,21 @@ def _read(folder: Path) -> dict[State, Stored]:
         with pa.ipc.open_file(pa.py_buffer(body)) as reader:
             if not reader.schema.equals(_SCHEMA, check_metadata=True):
                 return {}
-            table = reader.read_all()
-    except (OSError, pa.ArrowException):
+            table = reader.read_all().combine_chunks()
+        # a stranger's file can have a right digest: offsets beyond its end would read other memory
+        table.validate(full=True)
+        lists = [table[name].combine_chunks() for name in ROW_SCHEMA.names]
+        values = [values.values.cast(kind) for values, kind in zip(lists, ROW_SCHEMA.types, strict=True)]
+        rows, ends = pa.table(values, schema=ROW_SCHEMA), lists[0].offsets.to_pylist()
+        payloads = [parsed(text) for text in table["json"].to_pylist()]
+        for payload, name in zip(payloads, table["name"].to_pylist(), strict=True):
+            check_payload(payload)
+            if not name.startswith(payload["definition"]["replica_id"]):
+                return {}
+    except (OSError, pa.ArrowException, ValueError, TypeError, AttributeError):
         return {}
-    table = table.combine_chunks()
-    lists = [table[name].chunk(0) for name in ROW_SCHEMA.names]
-    values = [values.flatten().cast(kind) for values, kind in zip(lists, ROW_SCHEMA.types, strict=True)]
-    rows, ends = pa.table(values, schema=ROW_SCHEMA), lists[0].offsets.to_pylist()
     states = zip(*(table[name].to_pylist() for name in ("name", "size", "changed_ns")), strict=True)
-    texts = table["json"].to_pylist()
     return {
-        state: Parsed(folder / state[0], json.loads(text), b"", rows=rows.slice(start, stop - start))
-        for state, text, start, stop in zip(states, texts, ends[:-1], ends[1:], strict=True)
+        state: Parsed(folder / state[0], payload, b"", rows=rows.slice(start, stop - start))
+        for state, payload, start, stop in zip(states, payloads, ends[:-1], ends[1:], strict=True)
     }
