@@ -78,11 +78,13 @@ def plan(
     cells, costs = counted(cells, store.read_costs(folder), execution, device)
     replicas = plan_replicas(suite, cells, execution, store.read_widths(folder))
     notes += narrowed(replicas, suite.execution.width)
-    found = store.stored(folder)
+    store.remove_leftovers(folder)
+    found, damaged = store.sound(folder)
+    notes += tuple(f"{error.path}: {error.found}; it counts as not stored" for error in damaged)
     statuses = {r.replica_id: found[r.replica_id] for r in replicas if r.replica_id in found}
     todo = [r for r in replicas if statuses.get(r.replica_id) not in FINISHED]
     ensembles = plan_ensembles(todo)
-    return Plan(suite, folder, device, tuple(replicas), statuses, tuple(ensembles), costs, notes)
+    return Plan(suite, folder, device, tuple(replicas), statuses, tuple(ensembles), costs, notes, tuple(damaged))
 
 
 def estimate(planned: Plan, workers: int | None = None) -> Estimate:
@@ -139,6 +141,8 @@ def run(
     planned = plan(suite, results=results, device=device)
     for folder in (planned.folder, *([profile] if profile else [])):
         store.check_writable(folder)
+    damaged = planned.damaged
+    store.set_aside(planned.folder, damaged)
     kept = store.keep_costs(planned.folder, planned.costs)
     if any(kept[key] != cost for key, cost in planned.costs.items()):
         planned = plan(planned.suite, results=results, device=device)  # another run counted first: its counts hold
@@ -149,15 +153,15 @@ def run(
     finished, too_wide = _train(planned, workers or _workers(planned), watcher, profile)
     spent = finished.spent
     while too_wide:
-        traces = finished.traces
+        traces, restarted = finished.traces, finished.restarted
         store.keep_widths(planned.folder, too_wide)
         planned = plan(planned.suite, results=results, device=device)
         watcher.begin(planned)
         _record(planned, command)
         finished, too_wide = _train(_only(planned, too_wide), workers or _workers(planned), watcher, profile)
         spent += finished.spent
-        finished.traces += traces
-    finished.spent = spent
+        finished.traces, finished.restarted = finished.traces + traces, restarted + finished.restarted
+    finished.spent, finished.damaged = spent, damaged
     finished.wall_s = time.perf_counter() - began
     return finished
 
@@ -277,6 +281,8 @@ def _keep(finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: W
         store.write(finished.folder, _result(outcome))
         written = time.perf_counter()
         finished.statuses[replica.replica_id] = outcome.status
+        if (why := outcome.info.get("restarted")) and why not in finished.restarted:
+            finished.restarted += (why,)
         watcher.stored(replica, outcome.status)
         finished.spent.add(outcome.spent)
         finished.spent.store_s += written - began

@@ -156,12 +156,21 @@ def close(done: Run, also: str) -> None:
     """Says how a run's replicas ended and where they are; exits with 1 where an error ended one."""
     from ganbench.cli.progress import duration, spending
     from ganbench.pipeline import FINISHED
+    from ganbench.report.wording import inert
+    from ganbench.store.aside import ASIDE
 
     counts = {**dict.fromkeys(FINISHED, 0), **done.counts()}
     click.echo(f"\n{', '.join(f'{count} {status}' for status, count in counts.items())}; {duration(done.wall_s)}")
     click.echo(f"results: {done.folder} ({also})")
     if told := spending(done.spent, done.wall_s):
         click.echo(told, err=True)
+    for why in done.restarted:
+        click.echo(f"warning: trained from the beginning: {inert(why)}", err=True)
+    if done.damaged:
+        told = f"{len(done.damaged)} damaged file{'' if len(done.damaged) == 1 else 's'}"
+        click.echo(
+            f"warning: {told} set aside in {done.folder / ASIDE}, and made anew where this run needs them", err=True
+        )
     _say_diverged(done)
     if counts.keys() - set(FINISHED):
         _say_failures(done)

@@ -22,7 +22,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from ganbench.store.container import ROW_SCHEMA, SCHEMA, Parsed, Stored, StoreError, open_result, write_whole
+from ganbench.store.container import (
+    ROW_SCHEMA,
+    SCHEMA,
+    DamagedError,
+    Parsed,
+    Stored,
+    StoreError,
+    open_result,
+    write_whole,
+)
 from ganbench.store.validation import check_payload, parsed
 
 COMPACTED = "compacted.arrow"
@@ -44,16 +53,24 @@ _SCHEMA = pa.schema(
 )
 
 
-def open_all(folder: Path, files: Iterable[Path]) -> list[Stored]:
+def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | None = None) -> list[Stored]:
     """The results of all the result files of a folder, in their order, from the derived file where that knows them.
 
-    Raises StoreError for a file that is read and is corrupt or of a newer schema.
+    Raises StoreError for a file that is read and is corrupt or of a newer schema; what is damaged is left out and
+    told in the list, where one is given.
     """
     settled_ns = time.time_ns() - SETTLED_S * 10**9
     # seen before the files are read: one that changes meanwhile has another state the next time
     states = {_state(file): file for file in files}
     known = _read(folder) if states else {}
-    found = {state: known.get(state) or open_result(file) for state, file in states.items()}
+    found: dict[State, Stored] = {}
+    for state, file in states.items():
+        try:
+            found[state] = known.get(state) or open_result(file)
+        except DamagedError as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
     settled = {state: result for state, result in found.items() if state[2] < settled_ns}
     if len(settled.keys() - known.keys()) >= WORTH:
         with contextlib.suppress(StoreError):  # a folder that can only be read, or a full disk

@@ -126,12 +126,17 @@ def stored(folder: Path | str) -> dict[str, Status]:
     Raises StoreError for a file that is corrupt or of a newer schema.
     """
     folder = Path(folder)
+    remove_leftovers(folder)
+    return {result.replica_id: result.status for result in open_all(folder, result_files(folder))}
+
+
+def remove_leftovers(folder: Path | str) -> None:
+    """Removes what interrupted writes have left in a suite's folder."""
+    folder = Path(folder)
     for leftover in (*folder.glob(".*.tmp"), *folder.glob("measured/.*.tmp")):
         with contextlib.suppress(OSError):  # a folder that can only be read, or another run was faster
             if _LEFTOVER.fullmatch(leftover.name) and time.time() - leftover.stat().st_mtime > _LEFTOVER_AGE_S:
                 leftover.unlink()
-    results = open_all(folder, result_files(folder))
-    return {result.replica_id: result.status for result in results}
 
 
 def result_files(folder: Path | str) -> list[Path]:

@@ -88,7 +88,8 @@ def test_numbers_sort_as_numbers(page: Page):
     cells = f"[...{heading}.closest('table').tBodies[0].rows].map(r => r.cells[{heading}.cellIndex].textContent)"
     page.run(f"{heading}.querySelector('button').click()")
     values = page.run(f"{cells}.map(parseFloat)")
-    assert len(values) == 4 and values == sorted(values)
+    assert len(values) == 4
+    assert values == sorted(values)
 
 
 def test_the_slider_goes_through_training(page: Page):
