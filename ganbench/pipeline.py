@@ -278,7 +278,7 @@ def _keep(finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: W
         if replica.width < finished.plan.suite.execution.width:
             outcome.info["notes"] = narrowed_note(replica, finished.plan.suite.execution.width)
         began = time.perf_counter()
-        store.write(finished.folder, _result(outcome))
+        store.write(finished.folder, to_store(outcome))
         written = time.perf_counter()
         finished.statuses[replica.replica_id] = outcome.status
         if (why := outcome.info.get("restarted")) and why not in finished.restarted:
@@ -289,7 +289,8 @@ def _keep(finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: W
         finished.spent.progress_s += time.perf_counter() - written
 
 
-def _result(outcome: Outcome) -> store.ReplicaResult:
+def to_store(outcome: Outcome) -> store.ReplicaResult:
+    """What the store keeps of an outcome."""
     rows = [store.Row(**row) for row in outcome.rows]
     info = {**machine(), **outcome.info}
     return store.ReplicaResult(outcome.definition, outcome.status, rows, info, outcome.arrays)  # type: ignore[arg-type]

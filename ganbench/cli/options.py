@@ -51,6 +51,15 @@ SET = "Any key of the suite, such as training.batch=128; repeat."
 RESULTS = click.Path(path_type=Path)
 OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
 
+NAMED = click.option(
+    "-o",
+    "--objective",
+    "objectives",
+    multiple=True,
+    metavar="FILE.py:CLASS",
+    help="An objective from outside whose code may be run; repeat.",
+)
+
 OPTIONS = (
     click.option("--suite", "suite", required=True, metavar="NAME|PATH", help="A shipped suite, or a suite file."),
     click.option(

@@ -78,6 +78,23 @@ def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | 
     return list(found.values())
 
 
+def contradicted(folder: Path, results: Iterable[Stored]) -> bool:
+    """Whether the derived file of a folder is damaged, or contradicts results that were read themselves."""
+    try:
+        content = (folder / COMPACTED).read_bytes()
+    except OSError:
+        return False
+    if hashlib.sha256(content[:-_DIGEST_BYTES]).digest() != content[-_DIGEST_BYTES:]:
+        return True
+    known = _read(folder)
+    pairs = [(result, other) for result in results if (other := known.get(_state(result.path)))]
+    # as text, since a NaN is not equal to itself
+    return any(
+        repr(one.payload) != repr(other.payload) or str(one.table().to_pylist()) != str(other.table().to_pylist())
+        for one, other in pairs
+    )
+
+
 def _state(file: Path) -> State:
     try:
         seen = os.stat(file)
