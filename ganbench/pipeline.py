@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ganbench import store
 from ganbench.execution.environment import environment, git_state
 from ganbench.execution.machine import cores, machine
+from ganbench.limiting import key, only, within
 from ganbench.planning import Ensemble, narrowed, narrowed_note, plan_ensembles, plan_replicas
 from ganbench.store.records import Planned, known, record
 from ganbench.study import FINISHED, Plan, Run, Watcher
@@ -115,6 +116,7 @@ def run(
     watcher: Watcher | None = None,
     command: str | None = None,
     profile: str | Path | None = None,
+    limit_time_s: float | None = None,
 ) -> Run:
     """Trains and measures every replica of a suite that is not stored yet, and stores each as it finishes.
 
@@ -125,6 +127,7 @@ def run(
     seconds and loses no finished replica: the same call goes on where it stopped.
     `profile` is a folder for traces, one of each cell that this run trains: a few iterations beyond the last, which
     count for nothing, so that results and their seconds are those of a run without it.
+    `limit_time_s` plans only what is likely to end within so many seconds, as `limiting.within` says.
     What was asked for is kept in `<results>/<suite>/runs/` first, with `command`, the line that asked, if one did.
     Raises SuiteError, StoreError, or ValueError for a device that is not there, before anything is written.
     """
@@ -138,14 +141,15 @@ def run(
         seeds=seeds,
         iterations=iterations,
     )
-    planned = plan(suite, results=results, device=device)
+    planned = limited(plan(suite, results=results, device=device), limit_time_s, workers)
     for folder in (planned.folder, *([profile] if profile else [])):
         store.check_writable(folder)
     damaged = planned.damaged
     store.set_aside(planned.folder, damaged)
     kept = store.keep_costs(planned.folder, planned.costs)
-    if any(kept[key] != cost for key, cost in planned.costs.items()):
-        planned = plan(planned.suite, results=results, device=device)  # another run counted first: its counts hold
+    if any(kept[shape] != cost for shape, cost in planned.costs.items()):
+        # another run counted first: its counts hold
+        planned = limited(plan(planned.suite, results=results, device=device), limit_time_s, workers)
     watcher = watcher or Watcher()
     watcher.begin(planned)
     _prepare(planned)
@@ -155,7 +159,8 @@ def run(
     while too_wide:
         traces, restarted = finished.traces, finished.restarted
         store.keep_widths(planned.folder, too_wide)
-        planned = plan(planned.suite, results=results, device=device)
+        again = plan(planned.suite, results=results, device=device)
+        planned = again if limit_time_s is None else only(again, map(key, planned.replicas), "left out, as before")
         watcher.begin(planned)
         _record(planned, command)
         finished, too_wide = _train(_only(planned, too_wide), workers or _workers(planned), watcher, profile)
@@ -164,6 +169,11 @@ def run(
     finished.spent, finished.damaged = spent, damaged
     finished.wall_s = time.perf_counter() - began
     return finished
+
+
+def limited(planned: Plan, limit_s: float | None, workers: int | None = None) -> Plan:
+    """The plan, or where a limit is given what of it fits into so many seconds on so many processes."""
+    return planned if limit_s is None else within(planned, limit_s, workers or _workers(planned))
 
 
 def _record(planned: Plan, command: str | None) -> None:

@@ -30,6 +30,18 @@ def data_folder(context: click.Context, parameter: click.Parameter, folder: Path
     return folder
 
 
+def duration_s(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """The seconds of a text such as 1h30m."""
+    from ganbench.limiting import seconds_of
+
+    if text is None:
+        return None
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def with_precision(changes: dict[str, str], precision: str | None) -> dict[str, str]:
     """The changes with the precision among them, where one is given."""
     return changes if precision is None else {**changes, "execution.precision": precision}
