@@ -69,6 +69,8 @@ class Row:
 
 _ARROW = {"int": pa.int64(), "float": pa.float64(), "str": pa.string(), "bool": pa.bool_()}
 ROW_SCHEMA = pa.schema([(name, _ARROW[str(kind)]) for name, kind in Row.__annotations__.items()])
+FIRST_COLUMNS = sum(not hasattr(Row, name) for name in ROW_SCHEMA.names)
+"""Those that every schema had: the others have defaults."""
 
 
 @dataclass(frozen=True)
@@ -175,11 +177,11 @@ def rows_of(path: Path, content: bytes, beside: str = "") -> tuple[pa.Table, pa.
         check_size(file.metadata, ROW_SCHEMA.names)
         found = file.read(use_threads=False).replace_schema_metadata(None)
         if not beside:
-            return check_rows(found, ROW_SCHEMA), None
+            return check_rows(found, ROW_SCHEMA, FIRST_COLUMNS), None
         texts = found[beside].combine_chunks()
         if not pa.types.is_dictionary(texts.type) or texts.null_count:
             raise ValueError(f"the column {beside} holds no texts")
-        return check_rows(found.drop_columns(beside), ROW_SCHEMA), texts
+        return check_rows(found.drop_columns(beside), ROW_SCHEMA, len(ROW_SCHEMA)), texts
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, MemoryError) as error:
         raise DamagedError(path, f"no rows of a result ({printed(str(error))})", REMAKE) from None
 

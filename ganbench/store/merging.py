@@ -126,6 +126,7 @@ def _verified(source: Path) -> Iterator[Stored]:
     for folder in (source, *sorted(child for child in source.glob("*") if child.is_dir() and child.name != "measured")):
         for path in (*result_files(folder), *result_files(folder / "measured")):
             result = open_result(path)
+            result.table()
             if result.measured is None:
                 read_arrays(path)
             yield result

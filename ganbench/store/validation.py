@@ -169,10 +169,10 @@ def printed(text: str, most: int = 200) -> str:
     return "".join(c if c.isprintable() else "�" for c in short)
 
 
-def check_rows(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table in the types of a schema, of which it may lack the last columns. Raises ValueError."""
+def check_rows(table: pa.Table, schema: pa.Schema, least: int) -> pa.Table:
+    """The table in the types of a schema, of which it has the first `least` columns or more. Raises ValueError."""
     names = table.column_names
-    if names != schema.names[: len(names)]:
+    if len(names) < least or names != schema.names[: len(names)]:
         raise ValueError(f"found the columns {printed(', '.join(names))}; expected {', '.join(schema.names)}")
     expected = pa.schema([schema.field(name) for name in names])
     try:
