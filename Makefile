@@ -9,7 +9,7 @@ BENCH_MACHINE ?= this-machine
 BASE ?= HEAD~1
 HEAD ?= HEAD
 
-.PHONY: setup toy2d digits reference ten-thousand peers bench bench-continuous check-guard test lint format clean
+.PHONY: setup toy2d digits reference ten-thousand peers bench bench-continuous check-guard test torture lint format clean
 
 setup: .venv/installed
 
@@ -62,6 +62,10 @@ format: setup
 
 test: lint
 	$(BIN)/pytest -n 2
+
+# the long sets of the tests: thousands of hostile inputs and of damaged files; e.g. make torture ARGS=tests/hostile
+torture: setup
+	$(BIN)/pytest -n 2 -m torture $(ARGS)
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -3,8 +3,9 @@
 Everything that the command line does is one call here. `run`, `plan` and `tune` take a suite, its name or its path, and
 what is changed in it by keyword, as `apply_overrides` does; `estimate` takes a plan. `load_results` gives what `rank`,
 `print_tables`, `to_markdown`, `to_csv` and `write_report` make tables of; `evaluate` measures stored generators anew;
-`compare` says what changed between two folders, `merge` unites several, and `ganbench.tables` has more tables. A
-finished `tune` has `winners()` and `to_markdown()`. The registries hold everything that has a name.
+`compare` says what changed between two folders, `merge` unites several, `verify` checks what is stored, and
+`ganbench.tables` has more tables. A finished `tune` has `winners()` and `to_markdown()`. The registries hold everything
+that has a name.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _PLACES = {
     "write_report": "report.tables:write_report",
     "compare": "report.comparing:compare_folders",
     "merge": "store:merge",
+    "verify": "verifying:verify",
     "OBJECTIVES": "catalogue:OBJECTIVES",
     "TARGETS": "catalogue:TARGETS",
     "NETWORKS": "catalogue:NETWORKS",

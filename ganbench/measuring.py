@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ganbench import catalogue, store
 from ganbench.planning import Replica
+from ganbench.store.validation import printed
 from ganbench.suite import Cell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     import pandas as pd
 
@@ -23,21 +23,24 @@ EXECUTED = ("width", "threads", "compiled", "lift", "precision", "convolution")
 SPENT = ("iteration", "generator_steps", "gradient_steps", "real_samples", "seconds")
 
 
-def evaluate(folder: str | Path, metric: str, *, samples: int | None = None, device: str = "cpu") -> pd.DataFrame:
+def evaluate(
+    folder: str | Path, metric: str, *, samples: int | None = None, device: str = "cpu", allowed: Sequence[str] = ()
+) -> pd.DataFrame:
     """One metric of every completed replica in a suite's folder, measured anew without training; its rows.
 
     From the stored generators, and from baselines fitted again; `samples` defaults to those of the final evaluation,
-    whose value it then repeats. Diverged and failed replicas have none, as in training. `load_results` finds the rows
-    too, with measured_later True, and beside them those of averaged generators, named `ema_` and the metric. Raises
-    StoreError, ValueError for a metric that applies to no target, and ValueError that lists replicas which could not be
-    measured, after all others were.
+    whose value it then repeats. Diverged and failed replicas have none, as in training. Objectives from outside, whose
+    code is run, are measured where `allowed` names them, as FILE.py:CLASS or by their entry points. `load_results`
+    finds the rows too, with measured_later True, and beside them those of averaged generators, named `ema_` and the
+    metric. Raises StoreError, ValueError for a metric that applies to no target, and ValueError that lists replicas
+    which could not be measured, after all others were.
     """
     from ganbench.execution.remeasure import grouped, measurable, remeasure
     from ganbench.training.device import resolve_device
 
     catalogue.METRICS.require(metric)
     device = resolve_device(device)
-    kept, unmeasured = _kept(Path(folder))
+    kept, unmeasured = _kept(Path(folder), allowed)
     if not kept and not unmeasured:
         raise ValueError(f"{folder}: found no completed replica, so there is nothing to measure; run the suite first")
     for members in grouped(measurable(kept, metric, samples)):
@@ -54,7 +57,7 @@ def evaluate(folder: str | Path, metric: str, *, samples: int | None = None, dev
     return results[results.measured_later & (results.metric == metric)]
 
 
-def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
+def _kept(folder: Path, allowed: Sequence[str]) -> tuple[list[Kept], dict[str, str]]:
     """The completed replicas of a folder, rebuilt, and why others cannot be, by replica_id. Raises StoreError."""
     from ganbench.execution.remeasure import Kept
 
@@ -70,9 +73,9 @@ def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
             unknown[replica_id] = f"{result.definition['label']} cannot be rebuilt by this version: {why}"
             continue
         try:
-            cell = Cell.from_definition(result.definition["cell"], target_label=result.definition["target_label"])
-        except (KeyError, ValueError) as error:
-            unknown[replica_id] = f"{result.definition['label']} cannot be rebuilt by this version: {error}"
+            cell = rebuilt(result.definition, allowed)
+        except ValueError as error:
+            unknown[replica_id] = str(error)
             continue
         if cell.finding:
             continue  # it has no samples
@@ -82,6 +85,26 @@ def _kept(folder: Path) -> tuple[list[Kept], dict[str, str]]:
         replica = Replica(cell, result.definition["seed"], replica_id, result.definition, width_key="")
         kept.append(Kept(replica, generator, spent, averaged))
     return kept, unknown
+
+
+def rebuilt(definition: Mapping[str, Any], allowed: Sequence[str] = ()) -> Cell:
+    """The cell of a stored definition; the code of an objective from outside is run only where `allowed` names it.
+
+    A stored file can come from a stranger and name any file of this machine. Raises ValueError where it cannot be
+    rebuilt.
+    """
+    objective = definition["cell"]["objective"]
+    name = objective.get("place") or objective["name"]
+    ours = any(name in r.places for r in (catalogue.OBJECTIVES, catalogue.BASELINES, catalogue.FINDINGS))
+    if not ours and name not in [catalogue.OBJECTIVES.place(one) or one for one in allowed]:
+        told = f"{printed(definition['label'])} is code from outside, which is run only where you name it"
+        raise ValueError(f"{told}: -o {printed(name)}")
+    try:
+        label = definition.get("target_label", definition["cell"]["target"]["name"])
+        return Cell.from_definition(definition["cell"], label=definition["label"], target_label=label)
+    except (KeyError, TypeError, ValueError) as error:
+        told = f"{printed(definition['label'])} cannot be rebuilt by this version"
+        raise ValueError(f"{told}: {printed(str(error))}") from None
 
 
 def _folder(arrays: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ganbench import store
 from ganbench.execution.environment import environment, git_state
 from ganbench.execution.machine import cores, machine
+from ganbench.limiting import key, only, within
 from ganbench.planning import Ensemble, narrowed, narrowed_note, plan_ensembles, plan_replicas
 from ganbench.registry import did_you_mean
 from ganbench.store.records import Planned, known, record
@@ -82,11 +83,13 @@ def plan(
     cells, costs = counted(cells, store.read_costs(folder), execution, device)
     replicas = plan_replicas(suite, cells, execution, store.read_widths(folder))
     notes += narrowed(replicas, suite.execution.width)
-    found = store.stored(folder)
+    store.remove_leftovers(folder)
+    found, damaged = store.sound(folder)
+    notes += tuple(f"{error.path}: {error.found}; it counts as not stored" for error in damaged)
     statuses = {r.replica_id: found[r.replica_id] for r in replicas if r.replica_id in found}
     todo = [r for r in replicas if statuses.get(r.replica_id) not in FINISHED]
     ensembles = plan_ensembles(todo)
-    return Plan(suite, folder, device, tuple(replicas), statuses, tuple(ensembles), costs, notes)
+    return Plan(suite, folder, device, tuple(replicas), statuses, tuple(ensembles), costs, notes, tuple(damaged))
 
 
 def estimate(
@@ -123,6 +126,7 @@ def run(
     profile: str | Path | None = None,
     executor: str = "local",
     address: str | None = None,
+    limit_time_s: float | None = None,
 ) -> Run:
     """Trains and measures every replica of a suite that is not stored yet, and stores each as it finishes.
 
@@ -137,6 +141,7 @@ def run(
     count for nothing, so that results and their seconds are those of a run without it.
     An ensemble whose worker dies, or is silent for the suite's `limits.silence_s`, is queued again three times; after
     that its replicas are `failed`.
+    `limit_time_s` plans only what is likely to end within so many seconds, as `limiting.within` says.
     What was asked for is kept in `<results>/<suite>/runs/` first, with `command`, the line that asked, if one did.
     Raises SuiteError, StoreError, or ValueError for a device that is not there or a cluster that has not what an
     ensemble needs, before anything is trained.
@@ -151,12 +156,15 @@ def run(
         seeds=seeds,
         iterations=iterations,
     )
-    planned = plan(suite, results=results, device=device)
+    planned = limited(plan(suite, results=results, device=device), limit_time_s, workers)
     for folder in (planned.folder, *([profile] if profile else [])):
         store.check_writable(folder)
+    damaged = planned.damaged
+    store.set_aside(planned.folder, damaged)
     kept = store.keep_costs(planned.folder, planned.costs)
-    if any(kept[key] != cost for key, cost in planned.costs.items()):
-        planned = plan(planned.suite, results=results, device=device)  # another run counted first: its counts hold
+    if any(kept[shape] != cost for shape, cost in planned.costs.items()):
+        # another run counted first: its counts hold
+        planned = limited(plan(planned.suite, results=results, device=device), limit_time_s, workers)
     watcher = watcher or Watcher()
     with opened(planned, executor, workers, address) as team:
         watcher.begin(planned)
@@ -165,17 +173,23 @@ def run(
         finished, too_wide = _train(planned, team, watcher, profile)
         spent = finished.spent
         while too_wide:
-            traces = finished.traces
+            traces, restarted = finished.traces, finished.restarted
             store.keep_widths(planned.folder, too_wide)
-            planned = plan(planned.suite, results=results, device=device)
+            again = plan(planned.suite, results=results, device=device)
+            planned = again if limit_time_s is None else only(again, map(key, planned.replicas), "left out, as before")
             watcher.begin(planned)
             _record(planned, command)
             finished, too_wide = _train(_only(planned, too_wide), team, watcher, profile)
             spent += finished.spent
-            finished.traces += traces
-    finished.spent = spent
+            finished.traces, finished.restarted = finished.traces + traces, restarted + finished.restarted
+    finished.spent, finished.damaged = spent, damaged
     finished.wall_s = time.perf_counter() - began
     return finished
+
+
+def limited(planned: Plan, limit_s: float | None, workers: int | None = None) -> Plan:
+    """The plan, or where a limit is given what of it fits into so many seconds on so many processes."""
+    return planned if limit_s is None else within(planned, limit_s, workers or _workers(planned))
 
 
 def _record(planned: Plan, command: str | None) -> None:
@@ -317,16 +331,19 @@ def _keep(finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: W
         if replica.width < finished.plan.suite.execution.width:
             outcome.info["notes"] = narrowed_note(replica, finished.plan.suite.execution.width)
         began = time.perf_counter()
-        store.write(finished.folder, _result(outcome))
+        store.write(finished.folder, to_store(outcome))
         written = time.perf_counter()
         finished.statuses[replica.replica_id] = outcome.status
+        if (why := outcome.info.get("restarted")) and why not in finished.restarted:
+            finished.restarted += (why,)
         watcher.stored(replica, outcome.status)
         finished.spent.add(outcome.spent)
         finished.spent.store_s += written - began
         finished.spent.progress_s += time.perf_counter() - written
 
 
-def _result(outcome: Outcome) -> store.ReplicaResult:
+def to_store(outcome: Outcome) -> store.ReplicaResult:
+    """What the store keeps of an outcome."""
     rows = [store.Row(**row) for row in outcome.rows]
     info = {**machine(), **outcome.info}
     return store.ReplicaResult(outcome.definition, outcome.status, rows, info, outcome.arrays)  # type: ignore[arg-type]

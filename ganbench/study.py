@@ -31,7 +31,8 @@ class Plan:
     statuses: Mapping[str, str]  # replica_id -> status, of those of this plan that are stored
     ensembles: tuple[Ensemble, ...]  # of the replicas that are not finished
     costs: Mapping[str, float] = field(default_factory=dict)  # what a budget in seconds was counted by
-    notes: tuple[str, ...] = ()  # where the plan departs from its suite
+    notes: tuple[str, ...] = ()  # where the plan departs from its suite, and what of its folder is damaged
+    damaged: tuple[store.DamagedError, ...] = ()  # stored files that count as not stored, and that a run sets aside
 
     @property
     def steps(self) -> int:
@@ -81,6 +82,8 @@ class Run:
     wall_s: float = 0.0
     spent: Spent = field(default_factory=Spent)
     traces: tuple[Path, ...] = ()  # those that were asked for and could be written
+    damaged: tuple[store.DamagedError, ...] = ()  # files that were set aside before anything was trained
+    restarted: tuple[str, ...] = ()  # checkpoints that could not be used, and why
 
     @property
     def folder(self) -> Path:

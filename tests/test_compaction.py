@@ -46,12 +46,12 @@ def few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that are read whole while a test runs."""
+    """The names of the files of results that are read while a test runs."""
     names: list[str] = []
     read = Path.read_bytes
 
     def noted(path: Path) -> bytes:
-        names.append(path.name)
+        names.extend([path.name] if path.suffix != ".json" else [])  # the records of runs
         return read(path)
 
     monkeypatch.setattr(Path, "read_bytes", noted)

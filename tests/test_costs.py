@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -124,4 +123,17 @@ def test_a_table_of_widths_that_no_ensemble_can_have_is_refused_with_what_to_do(
 def test_what_a_cost_table_has_stays(tmp_path: Path) -> None:
     keep_costs(tmp_path, {"a": 1.0})
     assert keep_costs(tmp_path, {"a": 2.0, "b": 3.0}) == {"a": 1.0, "b": 3.0}
-    assert json.loads((tmp_path / "costs.json").read_text()) == {"a": 1.0, "b": 3.0}
+    assert read_costs(tmp_path) == {"a": 1.0, "b": 3.0}
+
+
+def test_a_table_of_an_older_version_which_says_no_digest_is_read(tmp_path: Path) -> None:
+    (tmp_path / "costs.json").write_text('{"a": 1.5}')
+    assert read_costs(tmp_path) == {"a": 1.5}
+
+
+def test_a_cost_that_was_altered_by_hand_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    keep_costs(tmp_path, {"a": 1.5})
+    path = tmp_path / "costs.json"
+    path.write_text(path.read_text().replace("1.5", "2.5"))
+    with pytest.raises(store.StoreError, match=r"costs\.json: corrupt: .*; remove it"):
+        read_costs(tmp_path)

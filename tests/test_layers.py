@@ -27,8 +27,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("statistics",),
     ("report",),
     ("study",),
-    ("pipeline", "measuring", "tables"),
-    ("tuning",),
+    ("pipeline", "limiting", "measuring", "tables"),
+    ("tuning", "verifying"),
     ("cli",),
     ("__main__",),
 )
@@ -38,7 +38,7 @@ APART = ("targets", "objectives", "networks")
 """Parts of one layer that know nothing of each other."""
 
 TORCHLESS = "registry plugins catalogue fields folders suite planning store statistics report study pipeline"
-WITHOUT_TORCH = (*TORCHLESS.split(" "), "measuring", "tables", "cli")
+WITHOUT_TORCH = (*TORCHLESS.split(" "), "limiting", "measuring", "tables", "verifying", "cli")
 
 
 def layer(part: str) -> int:

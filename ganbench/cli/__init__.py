@@ -18,6 +18,7 @@ from ganbench.cli.names import info, list_names
 from ganbench.cli.results import evaluate, report
 from ganbench.cli.running import run
 from ganbench.cli.tuning import tune
+from ganbench.cli.verifying import verify
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -33,10 +34,11 @@ def main() -> None:
     ganbench new objective my-idea    a file to start an objective of your own from
     ganbench doctor                   whether and how fast this machine trains, and what to change
 
-    Exit codes: 0 all replicas completed or diverged, all laws hold; 1 some failed, or no run would work (doctor);
-    2 bad input; 3 worse than before (compare --fail-on-regression); 130 interrupted, 143 by SIGTERM.
+    Exit codes: 0 all replicas completed or diverged, all laws hold; 1 some failed, no run would work (doctor), or
+    something stored is wrong (verify); 2 bad input; 3 worse than before (compare --fail-on-regression);
+    130 interrupted, 143 by SIGTERM.
     """
 
 
-for command in (run, check, list_names, info, report, compare, merge, evaluate, tune, new, doctor):
+for command in (run, check, list_names, info, report, compare, merge, verify, evaluate, tune, new, doctor):
     main.add_command(command)

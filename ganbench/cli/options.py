@@ -30,6 +30,18 @@ def data_folder(context: click.Context, parameter: click.Parameter, folder: Path
     return folder
 
 
+def duration_s(context: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """The seconds of a text such as 1h30m."""
+    from ganbench.limiting import seconds_of
+
+    if text is None:
+        return None
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def with_precision(changes: dict[str, str], precision: str | None) -> dict[str, str]:
     """The changes with the precision among them, where one is given."""
     return changes if precision is None else {**changes, "execution.precision": precision}
@@ -50,6 +62,15 @@ def command_line() -> str:
 SET = "Any key of the suite, such as training.batch=128; repeat."
 RESULTS = click.Path(path_type=Path)
 OUTPUT = click.Path(dir_okay=False, writable=True, path_type=Path)
+
+NAMED = click.option(
+    "-o",
+    "--objective",
+    "objectives",
+    multiple=True,
+    metavar="FILE.py:CLASS",
+    help="An objective from outside whose code may be run; repeat.",
+)
 
 OPTIONS = (
     click.option("--suite", "suite", required=True, metavar="NAME|PATH", help="A shipped suite, or a suite file."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganbench.cli.errors import BadInput
-from ganbench.cli.options import OUTPUT, writable
+from ganbench.cli.options import NAMED, OUTPUT, writable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -156,7 +156,8 @@ def emit(content: str | bytes, output: Path | None) -> None:
 @click.option("--metric", required=True, metavar="METRIC", help="One of `ganbench list metrics`.")
 @click.option("--samples", type=int, metavar="N", help="Samples per replica; by default those of the last evaluation.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True)
-def evaluate(folder: Path, metric: str, samples: int | None, device: str) -> None:
+@NAMED
+def evaluate(folder: Path, metric: str, samples: int | None, device: str, objectives: tuple[str, ...]) -> None:
     """Measure a METRIC of the finished replicas in DIR, one suite's folder, from their stored generators.
 
     Nothing is trained. The values are stored beside the results, and `report` shows them in a column of their own, with
@@ -168,7 +169,7 @@ def evaluate(folder: Path, metric: str, samples: int | None, device: str) -> Non
     from ganbench import measuring
     from ganbench.report.wording import budget_sentence, inert
 
-    rows = measuring.evaluate(folder, metric, samples=samples, device=device)
+    rows = measuring.evaluate(folder, metric, samples=samples, device=device, allowed=objectives)
     budget = budget_sentence(rows)
     rows = rows.assign(target=rows.target.map(inert), label=rows.label.map(inert))
     # values of two instruments in one median would mean nothing

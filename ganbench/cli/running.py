@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from ganbench.cli.errors import FAILED
-from ganbench.cli.options import command_line, shared_options, with_precision
+from ganbench.cli.options import command_line, duration_s, shared_options, with_precision
 
 if TYPE_CHECKING:
     from ganbench.pipeline import Run
@@ -33,6 +33,13 @@ SHOWN_ERRORS = 10
     metavar="[FOLDER]",
     help="Write traces of training; by default to DIR/<suite>/profile.",
 )
+@click.option(
+    "--limit-time",
+    "limit_time_s",
+    metavar="TIME",
+    callback=duration_s,
+    help="Plan only what fits, such as 10m or 1h30m.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and write no results.")
 def run(
     suite: str,
@@ -50,6 +57,7 @@ def run(
     iterations: int | None,
     against: str | None,
     profile: str | None,
+    limit_time_s: float | None,
     dry_run: bool,
 ) -> None:
     """Train, measure and rank every objective of a suite. Replicas that are stored already are not trained again.
@@ -62,6 +70,9 @@ def run(
     A SPEC is NAME or NAME[field=value,...]; a list of values makes a grid. A field is looked up in the objective, then
     in its optimiser. The NAME of an objective in a file of your own is FILE.py:CLASS. An interrupted run goes on with
     the same command. With --against, the objectives of -o alone are trained, and no baseline.
+
+    With --limit-time, all objectives get equally many seeds, as many as fit by a short probe; what is left out is said,
+    and the same command without it goes on from there. Compiled code is usually faster than the probe.
 
     With --profile, each cell that is trained leaves a trace of a few iterations and one evaluation, for
     https://ui.perfetto.dev or chrome://tracing. They follow the last iteration and change no result and no clock.
@@ -81,10 +92,10 @@ def run(
     )
     where: Where = {"workers": workers, "executor": executor, "address": address}
     if dry_run:
-        _say_plan(chosen, results, device, where)
+        _say_plan(chosen, results, device, where, limit_time_s)
     else:
         traces = None if profile is None else Path(profile or results / chosen.name / "profile")
-        _run(chosen, results, device, where, against, traces)
+        _run(chosen, results, device, where, against, traces, limit_time_s)
 
 
 class Where(TypedDict):
@@ -95,7 +106,15 @@ class Where(TypedDict):
     address: str | None
 
 
-def _run(suite: Suite, results: Path, device: str, where: Where, against: str | None, traces: Path | None) -> None:
+def _run(
+    suite: Suite,
+    results: Path,
+    device: str,
+    where: Where,
+    against: str | None,
+    traces: Path | None,
+    limit_time_s: float | None,
+) -> None:
     from rich.console import Console
 
     from ganbench import pipeline
@@ -111,6 +130,7 @@ def _run(suite: Suite, results: Path, device: str, where: Where, against: str | 
             watcher=watcher,
             command=command_line(),
             profile=traces,
+            limit_time_s=limit_time_s,
             **where,
         )
     rank_by = suite.evaluation.rank_by  # replicas of a suite that ranked by another metric may be among these
@@ -165,12 +185,21 @@ def close(done: Run, also: str) -> None:
     """Says how a run's replicas ended and where they are; exits with 1 where an error ended one."""
     from ganbench.cli.progress import duration, spending
     from ganbench.pipeline import FINISHED
+    from ganbench.report.wording import inert
+    from ganbench.store.aside import ASIDE
 
     counts = {**dict.fromkeys(FINISHED, 0), **done.counts()}
     click.echo(f"\n{', '.join(f'{count} {status}' for status, count in counts.items())}; {duration(done.wall_s)}")
     click.echo(f"results: {done.folder} ({also})")
     if told := spending(done.spent, done.wall_s):
         click.echo(told, err=True)
+    for why in done.restarted:
+        click.echo(f"warning: trained from the beginning: {inert(why)}", err=True)
+    if done.damaged:
+        told = f"{len(done.damaged)} damaged file{'' if len(done.damaged) == 1 else 's'}"
+        click.echo(
+            f"warning: {told} set aside in {done.folder / ASIDE}, and made anew where this run needs them", err=True
+        )
     _say_diverged(done)
     if counts.keys() - set(FINISHED):
         _say_failures(done)
@@ -197,13 +226,13 @@ def _say_diverged(done: Run) -> None:
         click.echo(inert(f"{said} see whether one is no number: ganbench check {shlex.quote(name)}"), err=True)
 
 
-def _say_plan(suite: Suite, results: Path, device: str, where: Where) -> None:
+def _say_plan(suite: Suite, results: Path, device: str, where: Where, limit_time_s: float | None) -> None:
     """Every cell with what of it is stored, then ensembles, time and memory."""
     from ganbench import pipeline
     from ganbench.cli.progress import duration, opening
     from ganbench.report.wording import inert
 
-    plan = pipeline.plan(suite, results=results, device=device)
+    plan = pipeline.limited(pipeline.plan(suite, results=results, device=device), limit_time_s, where["workers"])
     cells: dict[str, list[Replica]] = {}
     for replica in plan.replicas:
         cells.setdefault(replica.definition["cell_id"], []).append(replica)
@@ -225,6 +254,8 @@ def _say_plan(suite: Suite, results: Path, device: str, where: Where) -> None:
     for target, objective, *counts in lines:
         numbers = "  ".join(f"{count:>{width}}" for count, width in zip(counts, widths[2:], strict=True))
         click.echo(f"{target:<{widths[0]}}  {objective:<{widths[1]}}  {numbers}")
+    for note in plan.notes:
+        click.echo(inert(note))
     cost = pipeline.estimate(plan, **where)
     click.echo(
         f"\n{cost.ensembles:,} ensembles of width {suite.execution.width} for {cost.workers} workers, {plan.device}"

@@ -89,6 +89,40 @@ def estimate(
     if not ensembles:
         said = UNTIMED if count else "Everything is stored: nothing is to do."
         return Estimate(cells, replicas, stored, count, 0.0, 0.0, 0.0, workers, said)
+    each = priced(ensembles, device)
+    # each process finds the floors of a target for itself, at the same time as the others
+    floors = sum({price.target: price.floors_s for price in each.prices}.values())
+    training, evaluation = (sum(p.training_s for p in each.prices), sum(p.evaluation_s for p in each.prices))
+    memory_mb, words = workers * each.memory_mb, _words(ensembles[0].execution, workers)
+    seconds = (training / workers, evaluation / workers + floors)
+    words = f"{words} {UNTIMED}" if count > len(ensembles) else words
+    return Estimate(cells, replicas, stored, count, *seconds, memory_mb, workers, words)
+
+
+@dataclass(frozen=True)
+class Price:
+    """What one ensemble takes in one process; `floors_s` is asked once for its target in each process."""
+
+    target: str
+    training_s: float
+    evaluation_s: float
+    floors_s: float
+
+    @property
+    def seconds(self) -> float:
+        return self.training_s + self.evaluation_s
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A price for each ensemble, in their order, and the memory of the process that measured them."""
+
+    prices: tuple[Price, ...]
+    memory_mb: float
+
+
+def priced(ensembles: tuple[Ensemble, ...], device: str) -> Priced:
+    """The prices of ensembles of one execution, of which none is a finding's, from a probe in a process of its own."""
     execution = ensembles[0].execution
     first = [ensemble.replicas[0].cell for ensemble in ensembles]
     costs = probe.ask(
@@ -99,20 +133,17 @@ def estimate(
         fits={_fitted(cell): cell for cell in first if not cell.trained},
         stretches=1,
     )
-    training = evaluation = 0.0
+    prices = []
     for cell, ensemble in zip(first, ensembles, strict=True):
         curve, final = costs.evaluations[_evaluated(cell)]
         points = len(cell.evaluation.iterations(cell.iterations or 0)) if cell.trained else 1
-        evaluation += len(ensemble.replicas) * (points * curve + final)
+        evaluation, training = len(ensemble.replicas) * (points * curve + final), 0.0
         if cell.trained:
-            training += execution["width"] * (cell.iterations or 0) * costs.iterations[_game(cell)]
+            training = execution["width"] * (cell.iterations or 0) * costs.iterations[_game(cell)]
         else:
             evaluation += len(ensemble.replicas) * costs.fits[_fitted(cell)]
-    floors = sum(_floors_s(cell, costs.evaluations[key]) for key, cell in {_evaluated(c): c for c in first}.items())
-    memory_mb, words = workers * costs.memory_mb, _words(execution, workers)
-    seconds = (training / workers, evaluation / workers + floors)
-    words = f"{words} {UNTIMED}" if count > len(ensembles) else words
-    return Estimate(cells, replicas, stored, count, *seconds, memory_mb, workers, words)
+        prices.append(Price(_evaluated(cell), training, evaluation, _floors_s(cell, (curve, final))))
+    return Priced(tuple(prices), costs.memory_mb)
 
 
 def _floors_s(cell: Cell, seconds: tuple[float, float]) -> float:

@@ -326,24 +326,35 @@ def _save(training: Training, path: Path, outcomes: list[Outcome], evaluation_s:
 
 
 def _begin(job: Job, cells: list[Cell], outcomes: list[Outcome]) -> tuple[Training, float]:
-    """The ensemble and its seconds of evaluation so far, from its checkpoint, or from zero where that is no good."""
+    """The ensemble and its seconds of evaluation so far, from its checkpoint, or from zero where that is no good.
+
+    A checkpoint that cannot be used stays beside its own name, which the next one takes.
+    """
     training, path = new_training(job, cells), Path(job.checkpoint)
     try:
         return training, _resume(training, path, outcomes) if path.exists() else 0.0
     except CheckpointError as error:
+        aside = path.with_name(f"{path.name}.damaged")
+        path.replace(aside)
         for outcome in outcomes:
-            outcome.info["restarted"] = str(error)
+            outcome.info["restarted"] = f"{error}; set aside as {aside.name}"
         return new_training(job, cells), 0.0
 
 
 def _resume(training: Training, path: Path, outcomes: list[Outcome]) -> float:
     """Seconds of evaluation so far; sets the ensemble and its outcomes to the checkpoint. Raises CheckpointError."""
     kept, arrays = training.load(path)
-    if [r["id"] for r in kept["replicas"]] != [o.definition["replica_id"] for o in outcomes]:
+    try:
+        own = [r["id"] for r in kept["replicas"]] == [o.definition["replica_id"] for o in outcomes]
+        seconds = float(kept["compile_s"]), float(kept["evaluation_s"])
+        found = [(str(r["status"]), list(r["rows"]), dict(r["info"])) for r in kept["replicas"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: the checkpoint is damaged ({error!r})") from None
+    if not own:
         raise CheckpointError(f"{path}: the checkpoint of other replicas")
-    for lane, (outcome, found) in enumerate(zip(outcomes, kept["replicas"], strict=True)):
-        outcome.status, outcome.rows, outcome.info = found["status"], found["rows"], found["info"]
+    for lane, (outcome, said) in enumerate(zip(outcomes, found, strict=True)):
+        outcome.status, outcome.rows, outcome.info = said
         prefix = f"{lane}/"
         outcome.arrays = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-    training.compile_s = kept["compile_s"]
-    return kept["evaluation_s"]
+    training.compile_s = seconds[0]
+    return seconds[1]

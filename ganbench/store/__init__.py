@@ -1,7 +1,8 @@
 """The store: immutable files of results, and the tidy table that is read from them. Needs no torch."""
 
+from ganbench.store.aside import set_aside, sound
 from ganbench.store.bundle import reference, write_bundle
-from ganbench.store.container import SCHEMA, Row, StoreError
+from ganbench.store.container import SCHEMA, DamagedError, Row, StoreError
 from ganbench.store.frame import load_results, open_results
 from ganbench.store.kept import keep_costs, keep_widths, read_costs, read_widths
 from ganbench.store.merging import merge
@@ -11,6 +12,7 @@ from ganbench.store.replicas import (
     check_writable,
     read,
     read_arrays,
+    remove_leftovers,
     result_path,
     stored,
     write,
@@ -19,6 +21,7 @@ from ganbench.store.replicas import (
 
 __all__ = [
     "SCHEMA",
+    "DamagedError",
     "ReplicaResult",
     "Row",
     "StoreError",
@@ -35,7 +38,10 @@ __all__ = [
     "read_records",
     "read_widths",
     "reference",
+    "remove_leftovers",
     "result_path",
+    "set_aside",
+    "sound",
     "stored",
     "write",
     "write_bundle",

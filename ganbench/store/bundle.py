@@ -7,20 +7,22 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from ganbench.store.container import (
     REMAKE,
     ROW_SCHEMA,
     SCHEMA,
+    DamagedError,
     Parsed,
     StoreError,
     open_result,
+    rows_of,
     sealed,
     unsealed,
     write_whole,
 )
 from ganbench.store.replicas import BUNDLE, result_files
+from ganbench.store.validation import check_payload, parsed
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -55,15 +57,19 @@ def read_bundle(path: Path | str) -> list[Parsed]:
     path = Path(path)
     payload, content = unsealed(path)
     if "bundle" not in payload:
-        raise StoreError(path, "no bundle of results", REMAKE)
-    table = pq.read_table(pa.BufferReader(content)).replace_schema_metadata(None)
-    texts = table["replica"].combine_chunks().dictionary_encode()
-    rows = table.drop_columns("replica").cast(ROW_SCHEMA)
+        raise DamagedError(path, "no bundle of results", REMAKE)
+    rows, texts = rows_of(path, content, beside="replica")
+    assert texts is not None, "asked for"
     found = []
     for number, text in enumerate(texts.dictionary.to_pylist()):
+        try:
+            replica = parsed(text)
+            check_payload(replica)
+        except ValueError as error:
+            raise DamagedError(path, f"no bundle of results ({error})", REMAKE) from None
         own = rows.filter(pc.equal(texts.indices, number))
         own = own.filter(pc.is_valid(own["metric"]))
-        found.append(Parsed(path, json.loads(text), b"", rows=own))
+        found.append(Parsed(path, replica, b"", rows=own))
     return found
 
 

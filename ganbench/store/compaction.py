@@ -25,7 +25,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ganbench.store.container import ROW_SCHEMA, SCHEMA, Stored, StoreError, open_result, write_whole
+from ganbench.store.container import (
+    ROW_SCHEMA,
+    SCHEMA,
+    DamagedError,
+    Stored,
+    StoreError,
+    open_result,
+    write_whole,
+)
+from ganbench.store.validation import check_payload, parsed
 
 COMPACTED = "compacted.arrow"
 WORTH = 256
@@ -76,16 +85,24 @@ class Part(Stored):
         return self.rows.table().cast(ROW_SCHEMA)
 
 
-def open_all(folder: Path, files: Iterable[Path]) -> list[Stored]:
+def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | None = None) -> list[Stored]:
     """The results of all the result files of a folder, in their order, from the derived file where that knows them.
 
-    Raises StoreError for a file that is read and is corrupt or of a newer schema.
+    Raises StoreError for a file that is read and is corrupt or of a newer schema; what is damaged is left out and
+    told in the list, where one is given.
     """
     settled_ns = time.time_ns() - SETTLED_S * 10**9
     # seen before the files are read: one that changes meanwhile has another state the next time
     states = {_state(file): file for file in files}
     known = _read(folder) if states else {}
-    found = {state: known[state] if state in known else open_result(file) for state, file in states.items()}
+    found: dict[State, Stored] = {}
+    for state, file in states.items():
+        try:
+            found[state] = known.get(state) or open_result(file)
+        except DamagedError as error:
+            if damaged is None:
+                raise
+            damaged.append(error)
     settled = {state: result for state, result in found.items() if state[2] < settled_ns}
     if len(settled.keys() - known.keys()) >= WORTH:
         content = _encoded(settled)
@@ -93,6 +110,23 @@ def open_all(folder: Path, files: Iterable[Path]) -> list[Stored]:
         with contextlib.suppress(StoreError):  # a folder that can only be read, or a full disk
             write_whole(folder / COMPACTED, content)
     return list(found.values())
+
+
+def contradicted(folder: Path, results: Iterable[Stored]) -> bool:
+    """Whether the derived file of a folder is damaged, or contradicts results that were read themselves."""
+    try:
+        content = (folder / COMPACTED).read_bytes()
+    except OSError:
+        return False
+    if hashlib.sha256(content[:-_DIGEST_BYTES]).digest() != content[-_DIGEST_BYTES:]:
+        return True
+    known = _read(folder)
+    pairs = [(result, other) for result in results if (other := known.get(_state(result.path)))]
+    # as text, since a NaN is not equal to itself
+    return any(
+        repr(one.payload) != repr(other.payload) or str(one.table().to_pylist()) != str(other.table().to_pylist())
+        for one, other in pairs
+    )
 
 
 def _state(file: Path) -> State:
@@ -122,12 +156,15 @@ def _read(folder: Path) -> dict[State, Stored]:
     """What the derived file holds; nothing where it is absent, damaged, or another version's."""
     try:
         return _decoded(folder, (folder / COMPACTED).read_bytes())
-    except (OSError, pa.ArrowException):
+    except (OSError, pa.ArrowException, ValueError, TypeError, AttributeError, KeyError):
         return {}
 
 
 def _decoded(folder: Path, content: bytes) -> dict[State, Stored]:
-    """The results that `_encoded` made bytes of; none of bytes that are damaged, or another version's."""
+    """The results that `_encoded` made bytes of; none of bytes that are damaged, or another version's.
+
+    A stranger's file can have a right digest: what is wrong in it raises one of the errors that `_read` knows.
+    """
     body = memoryview(content)[:-_DIGEST_BYTES]
     if hashlib.sha256(body).digest() != content[-_DIGEST_BYTES:]:
         return {}
@@ -135,17 +172,23 @@ def _decoded(folder: Path, content: bytes) -> dict[State, Stored]:
         if not reader.schema.equals(_SCHEMA, check_metadata=True):
             return {}
         table = reader.read_all()
+    table.validate(full=True)  # offsets beyond its end would read other memory
     table = table.combine_chunks()
     lists = [table[name].chunk(0) for name in ROW_SCHEMA.names]
     whole, ends = pa.table([values.flatten() for values in lists], CODED_SCHEMA), lists[0].offsets.to_pylist()
-    states = zip(*(table[name].to_pylist() for name in ("name", "size", "changed_ns")), strict=True)
-    payloads = list(map(json.loads, table["json"].to_pylist()))
+    names = table["name"].to_pylist()
+    states = zip(names, *(table[name].to_pylist() for name in ("size", "changed_ns")), strict=True)
+    payloads = list(map(parsed, table["json"].to_pylist()))
     for key in _SHARED:
         coded = table[f"json of {key}"].chunk(0)
-        each = list(map(json.loads, coded.dictionary.to_pylist()))
+        each = list(map(parsed, coded.dictionary.to_pylist()))
         for payload, index in zip(payloads, coded.indices.to_pylist(), strict=True):
             if key in payload["definition"]:
                 payload["definition"][key] = each[index]
+    for payload, name in zip(payloads, names, strict=True):
+        check_payload(payload)
+        if not name.startswith(payload["definition"]["replica_id"]):
+            return {}
     return {
         state: Part(folder / state[0], payload, b"", rows=Rows(whole, start, stop))
         for state, payload, start, stop in zip(states, payloads, ends[:-1], ends[1:], strict=True)

@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from ganbench.store.validation import LARGEST_BYTES, check_payload, check_rows, check_size, parsed, printed
 
 SCHEMA = 2
 Status = Literal["completed", "diverged", "failed"]
@@ -31,7 +34,12 @@ class StoreError(ValueError):
     """A file or folder of results that cannot be used: which, what was found, what to do."""
 
     def __init__(self, path: Path, found: str, remedy: str):
-        super().__init__(f"{path}: {found}; {remedy}")
+        super().__init__(f"{printed(str(path), 1000)}: {found}; {remedy}")
+        self.path, self.found, self.remedy = path, found, remedy
+
+
+class DamagedError(StoreError):
+    """A file that holds nothing that could be used any more, by damage or from its beginning."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +69,8 @@ class Row:
 
 _ARROW = {"int": pa.int64(), "float": pa.float64(), "str": pa.string(), "bool": pa.bool_()}
 ROW_SCHEMA = pa.schema([(name, _ARROW[str(kind)]) for name, kind in Row.__annotations__.items()])
+FIRST_COLUMNS = sum(not hasattr(Row, name) for name in ROW_SCHEMA.names)
+"""Those that every schema had: the others have defaults."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +94,11 @@ class Stored:
         return self.payload["measured"]
 
     def table(self) -> pa.Table:
-        """The rows, one column per field of Row."""
-        # a third of the time that `read_table` takes for so small a file
-        file = pq.ParquetFile(pa.BufferReader(self.content))
-        found = file.read(use_threads=False).replace_schema_metadata(None)
+        """The rows, one column per field of Row. Raises DamagedError."""
+        found, _ = rows_of(self.path, self.content)
         for name in ROW_SCHEMA.names[len(found.column_names) :]:  # what an older schema did not have
             found = found.append_column(ROW_SCHEMA.field(name), pa.array([getattr(Row, name)] * len(found)))
-        return found.cast(ROW_SCHEMA)
+        return found
 
 
 @dataclass(frozen=True)
@@ -104,11 +112,15 @@ class Parsed(Stored):
 
 
 def open_result(path: Path | str) -> Stored:
-    """A result file, verified against its own digest before anything parses it. Raises StoreError."""
+    """A result file, its digest verified before anything parses it, and what it says after. Raises StoreError."""
     path = Path(path)
     payload, content = unsealed(path)
     if "definition" not in payload:
         raise StoreError(path, "no file of one replica", "move it away, or give it its own name back")
+    try:
+        check_payload(payload)
+    except ValueError as error:
+        raise DamagedError(path, f"no result of ganbench ({error})", REMAKE) from None
     replica_id, metric = payload["definition"]["replica_id"], payload["measured"]
     expected = f"{replica_id}.{metric}" if metric else replica_id
     if path.stem != expected:
@@ -122,20 +134,56 @@ def unsealed(path: Path) -> tuple[dict[str, Any], bytes]:
 
     Raises StoreError.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise StoreError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
+    content = read_plain(path, LARGEST_BYTES)
     at = content.rfind(_DIGEST_MARK) + len(_DIGEST_MARK)
     if at < len(_DIGEST_MARK):
-        raise StoreError(path, "truncated, or no result of ganbench", REMAKE)
+        raise DamagedError(path, "truncated, or no result of ganbench", REMAKE)
     if content[at : at + 64] != _digest(content, at):
-        raise StoreError(path, "corrupt: the content does not match its SHA-256", REMAKE)
-    metadata = pq.read_metadata(pa.BufferReader(content)).metadata
-    payload = json.loads(metadata[b"ganbench"])
-    if payload["schema"] > SCHEMA:
-        raise StoreError(path, f"schema {payload['schema']}, this version reads up to {SCHEMA}", "upgrade ganbench")
+        raise DamagedError(path, "corrupt: the content does not match its SHA-256", REMAKE)
+    try:
+        metadata = pq.read_metadata(pa.BufferReader(content)).metadata or {}
+        payload = parsed(metadata[b"ganbench"])
+        schema = payload["schema"]
+        if type(schema) is not int:
+            raise ValueError("its schema is no number")
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise DamagedError(path, f"no result of ganbench ({printed(str(error))})", REMAKE) from None
+    if schema > SCHEMA:
+        raise StoreError(path, f"schema {schema}, this version reads up to {SCHEMA}", "upgrade ganbench")
     return payload, content
+
+
+def read_plain(path: Path, most: int) -> bytes:
+    """The bytes of a plain file: what is none, such as a pipe, could hold up its reader for ever. Raises StoreError."""
+    try:
+        about = path.stat()
+        content = path.read_bytes() if stat.S_ISREG(about.st_mode) and about.st_size <= most else b""
+    except OSError as error:
+        raise StoreError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
+    if not stat.S_ISREG(about.st_mode):
+        raise StoreError(path, "no plain file", "move it away")
+    if about.st_size > most:
+        raise DamagedError(path, f"over {most // 2**20} MiB", REMAKE)
+    return content
+
+
+def rows_of(path: Path, content: bytes, beside: str = "") -> tuple[pa.Table, pa.Array | None]:
+    """The rows of a Parquet file in the types of ROW_SCHEMA, whose last columns it may lack, and a column of texts
+    that may stand `beside` them, coded. Raises DamagedError.
+    """
+    try:
+        # a third of the time that `read_table` takes for so small a file
+        file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=[beside] if beside else None)
+        check_size(file.metadata, ROW_SCHEMA.names)
+        found = file.read(use_threads=False).replace_schema_metadata(None)
+        if not beside:
+            return check_rows(found, ROW_SCHEMA, FIRST_COLUMNS), None
+        texts = found[beside].combine_chunks()
+        if not pa.types.is_dictionary(texts.type) or texts.null_count:
+            raise ValueError(f"the column {beside} holds no texts")
+        return check_rows(found.drop_columns(beside), ROW_SCHEMA, len(ROW_SCHEMA)), texts
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError, MemoryError) as error:
+        raise DamagedError(path, f"no rows of a result ({printed(str(error))})", REMAKE) from None
 
 
 def encode(payload: dict[str, Any], rows: list[Row]) -> bytes:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from ganbench.store.container import StoreError, write_whole
+from ganbench.store.container import StoreError, read_plain, write_whole
+from ganbench.store.validation import parsed, printed
 
 COSTS, WIDTHS = "costs.json", "widths.json"
+DIGEST = "sha256"
+LARGEST_BYTES = 2**26
+LARGEST = 1e15
 
 
 def read_costs(folder: Path | str) -> dict[str, float]:
@@ -37,25 +41,34 @@ def keep_widths(folder: Path | str, widths: Mapping[str, int]) -> dict[str, int]
 
 def _keep(path: Path, kept: Mapping[str, float], table: dict) -> dict:
     if table != kept:
-        write_whole(path, json.dumps(table, indent=1, sort_keys=True).encode())
+        write_whole(path, _written(table))
     return table
+
+
+def _written(table: Mapping[str, float]) -> bytes:
+    """The text of a table, which says its own SHA-256: a flipped bit of a count would make other cells."""
+    text = json.dumps(table, indent=1, sort_keys=True)
+    return json.dumps({**table, DIGEST: hashlib.sha256(text.encode()).hexdigest()}, indent=1, sort_keys=True).encode()
 
 
 def _read(path: Path, then: str, whole: bool = False) -> dict[str, float]:
     remedy = f"remove it; the next run {then}"
-    try:
-        table = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except OSError as error:
-        raise StoreError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
+    content = read_plain(path, LARGEST_BYTES)
+    try:
+        table = parsed(content)
     except ValueError:
         raise StoreError(path, "no JSON", remedy) from None
     if not isinstance(table, dict):
         raise StoreError(path, "no JSON object", remedy)
+    # of an older version none says its digest
+    if table.pop(DIGEST, None) is not None and content != _written(table):
+        raise StoreError(path, "corrupt: the content does not match its SHA-256", remedy)
     for key, number in table.items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number < math.inf:
-            raise StoreError(path, f"{key!r} is {number!r}, expected a number above 0", remedy)
+        found = f"{printed(repr(key))} is {printed(repr(number))}"
+        if isinstance(number, bool) or not isinstance(number, int | float) or not 0 < number <= LARGEST:
+            raise StoreError(path, f"{found}, expected a number above 0", remedy)
         if whole and (number < 2 or number != int(number)):
-            raise StoreError(path, f"{key!r} is {number!r}, expected a whole number of at least 2", remedy)
+            raise StoreError(path, f"{found}, expected a whole number of at least 2", remedy)
     return {key: float(number) for key, number in table.items()}

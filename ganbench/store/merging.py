@@ -126,6 +126,7 @@ def _verified(source: Path) -> Iterator[Stored]:
     for folder in (source, *sorted(child for child in source.glob("*") if child.is_dir() and child.name != "measured")):
         for path in (*result_files(folder), *result_files(folder / "measured")):
             result = open_result(path)
+            result.table()
             if result.measured is None:
                 read_arrays(path)
             yield result
@@ -136,15 +137,21 @@ def _agreed(one: Stored, other: Stored) -> Stored:
     first, second = sorted((one, other), key=lambda r: (r.status == "failed", r.payload["written_s"]))
     if second.status == "failed":
         return first  # an error says nothing of what the replica would have come to
-    differing = [name for name, value in _said(first).items() if value != _said(second)[name]]
-    if differing:
+    contradicting = differing(first, second)
+    if contradicting:
         raise StoreError(
             one.path,
-            f"differs from {other.path} in {', '.join(differing[:3])}, though both are the same "
+            f"differs from {other.path} in {', '.join(contradicting[:3])}, though both are the same "
             + (f"metric of replica {one.replica_id}" if one.measured else f"replica, {one.replica_id}"),
             "find out which machine is wrong, move one of the two away and merge again",
         )
     return first
+
+
+def differing(one: Stored, other: Stored) -> list[str]:
+    """The names of what two results of one replica say otherwise, but for the clock."""
+    first, second = _said(one), _said(other)
+    return [name for name, value in first.items() if value != second[name]]
 
 
 def _said(result: Stored) -> dict[str, Any]:

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
-from ganbench.store.container import SCHEMA, StoreError, write_whole
+from ganbench.store.container import SCHEMA, DamagedError, StoreError, read_plain, write_whole
+from ganbench.store.validation import SUITE_NAME, first_of, parsed, printed
 
 RUNS = "runs"
 LARGEST_BYTES = 64 * 2**20
@@ -52,7 +53,7 @@ class Record:
     __pydantic_config__ = EXACT
 
     began: str  # UTC, ISO 8601
-    suite: str
+    suite: Annotated[str, Field(pattern=SUITE_NAME)]
     rank_by: str | None
     command: str | None
     toml: str
@@ -117,17 +118,11 @@ def record_files(folder: Path | str) -> list[Path]:
 def read_record(path: Path | str) -> Record:
     """One record, every value of its type, its own name and its suite's SHA-256 checked. Raises StoreError."""
     path = Path(path)
-    try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST_BYTES + 1)
-    except OSError as error:
-        raise StoreError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
-    if len(content) > LARGEST_BYTES:
-        raise StoreError(path, f"over {LARGEST_BYTES // 2**20} MiB", REMEDY)
+    content = read_plain(path, LARGEST_BYTES)
     if not NAME.fullmatch(path.name) or path.stem[-8:] != _sha256(content)[:8]:
-        raise StoreError(path, "corrupt: the content does not match the digits in its name", REMEDY)
+        raise DamagedError(path, "corrupt: the content does not match the digits in its name", REMEDY)
     try:
-        about = json.loads(content)
+        about = parsed(content)
         schema = about.get("schema") if isinstance(about, dict) else None
         if isinstance(schema, int) and schema > SCHEMA:
             raise StoreError(path, f"schema {schema}, this version reads up to {SCHEMA}", "upgrade ganbench")
@@ -138,11 +133,10 @@ def read_record(path: Path | str) -> Record:
     except (ValueError, RecursionError) as error:
         told = str(error)
         if isinstance(error, ValidationError):
-            first = error.errors(include_url=False, include_input=False)[0]
-            told = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise StoreError(path, f"no record of a run ({told})", REMEDY) from None
+            told = first_of(error)
+        raise DamagedError(path, f"no record of a run ({printed(told)})", REMEDY) from None
     if _sha256(made.toml.encode()) != made.toml_sha256:
-        raise StoreError(path, "corrupt: the suite's text does not match its SHA-256", REMEDY)
+        raise DamagedError(path, "corrupt: the suite's text does not match its SHA-256", REMEDY)
     return made
 
 

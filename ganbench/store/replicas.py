@@ -19,11 +19,24 @@ import numpy as np
 from safetensors import numpy as safetensors
 
 from ganbench.store.compaction import COMPACTED, open_all
-from ganbench.store.container import REMAKE, SCHEMA, Row, Status, StoreError, encode, open_result, write_whole
+from ganbench.store.container import (
+    REMAKE,
+    SCHEMA,
+    DamagedError,
+    Row,
+    Status,
+    StoreError,
+    encode,
+    open_result,
+    read_plain,
+    write_whole,
+)
+from ganbench.store.validation import arrays_of
 
 STATUSES = get_args(Status)
 BUNDLE = "bundle.parquet"
 """The file of a folder that holds the final values of many replicas; no run goes on from it."""
+LARGEST_ARRAYS_BYTES = 2**32
 REQUIRED = ("suite", "label", "cell", "cell_id", "seed", "execution", "replica_id")
 
 _LEFTOVER = re.compile(rf"\.([0-9a-f]{{16,64}}|{COMPACTED.removesuffix('.arrow')})\..*\.tmp")
@@ -113,12 +126,17 @@ def stored(folder: Path | str) -> dict[str, Status]:
     Raises StoreError for a file that is corrupt or of a newer schema.
     """
     folder = Path(folder)
+    remove_leftovers(folder)
+    return {result.replica_id: result.status for result in open_all(folder, result_files(folder))}
+
+
+def remove_leftovers(folder: Path | str) -> None:
+    """Removes what interrupted writes have left in a suite's folder."""
+    folder = Path(folder)
     for leftover in (*folder.glob(".*.tmp"), *folder.glob("measured/.*.tmp")):
         with contextlib.suppress(OSError):  # a folder that can only be read, or another run was faster
             if _LEFTOVER.fullmatch(leftover.name) and time.time() - leftover.stat().st_mtime > _LEFTOVER_AGE_S:
                 leftover.unlink()
-    results = open_all(folder, result_files(folder))
-    return {result.replica_id: result.status for result in results}
 
 
 def result_files(folder: Path | str) -> list[Path]:
@@ -158,11 +176,13 @@ def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
     if expected is None:
         return {}
     arrays = path.with_suffix(".safetensors")
-    try:
-        packed = arrays.read_bytes()
-    except OSError as error:
-        raise StoreError(arrays, f"cannot be read ({error.strerror})", "copy it to the Parquet file's side") from None
+    if not arrays.exists():
+        raise DamagedError(arrays, "cannot be read (no such file)", "copy it to the Parquet file's side")
+    packed = read_plain(arrays, LARGEST_ARRAYS_BYTES)
     found = hashlib.sha256(packed).hexdigest()
     if found != expected:
-        raise StoreError(arrays, f"SHA-256 {found[:12]}, expected {expected[:12]}", f"{REMAKE} ({path.name} as well)")
-    return safetensors.load(packed)
+        raise DamagedError(arrays, f"SHA-256 {found[:12]}, expected {expected[:12]}", f"{REMAKE} ({path.name} as well)")
+    try:
+        return arrays_of(packed)
+    except ValueError as error:
+        raise DamagedError(arrays, str(error), f"{REMAKE} ({path.name} as well)") from None

@@ -37,6 +37,7 @@ LIMITS = {
     "greater_than": "a number above {gt:g}",
     "greater_than_equal": "a number of at least {ge:g}",
     "less_than_equal": "a number of at most {le:g}",
+    "too_long": "at most {max_length} of them",
 }
 
 TEXTS = ("name", "summary", "network", "optimiser")

@@ -189,6 +189,8 @@ class _Resolver(Rows):
         if not path:
             return ""
         try:
+            if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+                raise ValueError("no plain file")  # a device has no end
             with open(path, "rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except (OSError, ValueError) as error:  # ValueError: a path with a NUL

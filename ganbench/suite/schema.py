@@ -26,6 +26,7 @@ LIFTS = ("vmap", "loop")
 CONVOLUTIONS = ("products", "torch")
 DRAWS = ("numpy", "counter")
 MOST_SEEDS = 100_000
+MOST_SPECS = 1000
 PLAYED = ("objective", "baseline")
 """Kinds to which regularisers can be added."""
 
@@ -133,23 +134,25 @@ def _space(value: object) -> Interval | Choices:
     return space
 
 
-Specs = Annotated[tuple[Annotated[Spec, PlainValidator(_objective)], ...], Field(strict=False)]
+Specs = Annotated[tuple[Annotated[Spec, PlainValidator(_objective)], ...], Field(strict=False, max_length=MOST_SPECS)]
 Targets = Annotated[
     tuple[Annotated[Spec, PlainValidator(lambda v: _spec(v, catalogue.TARGETS))], ...],
-    Field(strict=False),
+    Field(strict=False, max_length=MOST_SPECS),
 ]
-Baselines = Annotated[tuple[Annotated[Spec, PlainValidator(_baseline)], ...], Field(strict=False)]
+Baselines = Annotated[
+    tuple[Annotated[Spec, PlainValidator(_baseline)], ...], Field(strict=False, max_length=MOST_SPECS)
+]
 Findings = Annotated[
     tuple[Annotated[Spec, PlainValidator(lambda v: _spec(v, catalogue.FINDINGS))], ...],
-    Field(strict=False),
+    Field(strict=False, max_length=MOST_SPECS),
 ]
 Metrics = Annotated[
     tuple[Annotated[str, PlainValidator(lambda v: _registered(v, catalogue.METRICS))], ...],
-    Field(strict=False),
+    Field(strict=False, max_length=MOST_SPECS),
 ]
 Diagnostics = Annotated[
     tuple[Annotated[Spec, PlainValidator(lambda v: _single(v, catalogue.DIAGNOSTICS))], ...],
-    Field(strict=False),
+    Field(strict=False, max_length=MOST_SPECS),
 ]
 Network = Annotated[Spec, PlainValidator(lambda v: _single(v, catalogue.NETWORKS))]
 Optimiser = Annotated[Spec, PlainValidator(lambda v: _single(v, catalogue.OPTIMISERS))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,8 +54,15 @@ class Checkpoint:
             about = metadata["ganbench"]
             if metadata["sha256"] != _digest(about, arrays):
                 raise CheckpointError(f"{path}: the checkpoint is damaged")
-            return cls(**json.loads(about), arrays=arrays)
-        except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+            found = cls(**json.loads(about), arrays=arrays)
+            if type(found.iteration) is not int or found.iteration < 0 or not isinstance(found.kept, dict):
+                raise ValueError("no number of iterations, or nothing kept")
+            if not isinstance(found.seconds, float | int) or not 0 <= found.seconds < math.inf:
+                raise ValueError("no seconds")
+            return found
+        except CheckpointError:
+            raise
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{path}: the checkpoint is damaged ({error})") from error
 
 

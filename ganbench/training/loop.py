@@ -216,9 +216,11 @@ class Training:
         """Goes on from a checkpoint; gives back what was kept. Raises CheckpointError where it is not its own."""
         checkpoint = Checkpoint.read(path)
         found = [checkpoint.arrays.get(f"state/{i}") for i in range(len(self._leaves))]
-        if any(f is None or f.shape != tuple(leaf.shape) for f, leaf in zip(found, self._leaves, strict=True)):
+        tensors = [torch.from_numpy(f) for f in found if f is not None]
+        expected = [(leaf.shape, leaf.dtype) for leaf in self._leaves]
+        if [(tensor.shape, tensor.dtype) for tensor in tensors] != expected:
             raise CheckpointError(f"{path}: the checkpoint of another ensemble")
-        self._leaves = [torch.from_numpy(f).to(self.game.device) for f in found if f is not None]
+        self._leaves = [tensor.to(self.game.device) for tensor in tensors]
         self.iteration, self._clock.seconds = checkpoint.iteration, checkpoint.seconds
         return checkpoint.kept, {k: v for k, v in checkpoint.arrays.items() if not k.startswith("state/")}
 

@@ -45,7 +45,8 @@ def nodes() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_worker_niceness"] = "0"  # else whatever else a busy machine does goes before these tests
+    # else whatever else a busy machine does goes before these tests
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  Ray spells it so
     made = Cluster(initialize_head=True, head_node_args={**NODE, "include_dashboard": False})
     for _ in range(2):
         made.add_node(**NODE)

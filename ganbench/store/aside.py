@@ -1,0 +1,62 @@
+"""Damaged files of a suite's folder, found before anything uses them, and moved out of the way under another name."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from ganbench.store.compaction import open_all
+from ganbench.store.container import DamagedError, Status, StoreError
+from ganbench.store.records import read_records
+from ganbench.store.replicas import read_arrays, result_files
+
+ASIDE = "damaged"
+"""The folder in a suite's folder to which they go; nothing reads it."""
+
+
+def sound(folder: Path | str) -> tuple[dict[str, Status], list[DamagedError]]:
+    """replica_id -> status of what is whole in a suite's folder with its arrays, and what is damaged there.
+
+    Arrays that were left behind are no damage. Raises StoreError for what is no damage and cannot be used, such as a
+    file of a newer schema.
+    """
+    folder, damaged = Path(folder), list[DamagedError]()
+    statuses = {}
+    for result in open_all(folder, result_files(folder), damaged):
+        arrays = result.path.with_suffix(".safetensors")
+        try:
+            if result.payload["arrays_sha256"] and arrays.exists():
+                read_arrays(result.path)
+            statuses[result.replica_id] = result.status
+        except DamagedError as error:
+            damaged.append(error)
+    open_all(folder / "measured", result_files(folder / "measured"), damaged)
+    damaged += [error for error in read_records(folder)[1] if isinstance(error, DamagedError)]
+    return statuses, damaged
+
+
+def set_aside(folder: Path | str, damaged: Iterable[DamagedError]) -> None:
+    """Moves what `sound` found damaged in a suite's folder, a replica's file with its arrays, into ASIDE.
+
+    Raises StoreError where the folder does not allow it.
+    """
+    for error in damaged:
+        # the Parquet file first: without it the replica is unfinished, whatever happens next
+        of_replica = error.path.suffix in (".parquet", ".safetensors")
+        suffixes = (".parquet", ".safetensors") if of_replica else (error.path.suffix,)
+        for path in (error.path.with_suffix(suffix) for suffix in suffixes):
+            _move(path, Path(folder) / ASIDE)
+
+
+def _move(path: Path, place: Path) -> None:
+    # no name that a search for results would find, and none that is taken
+    names = (f"{path.name}.{number}.damaged" for number in range(1, 10**6))
+    try:
+        place.mkdir(exist_ok=True)
+        free = next(place / name for name in names if not (place / name).exists())
+        with contextlib.suppress(FileNotFoundError):  # a replica may have no arrays; another run may have been faster
+            os.replace(path, free)
+    except OSError as error:
+        raise StoreError(path, f"damaged, and cannot be moved ({error.strerror})", "remove it") from None
