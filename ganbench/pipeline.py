@@ -156,7 +156,7 @@ def run(
         seeds=seeds,
         iterations=iterations,
     )
-    planned = limited(plan(suite, results=results, device=device), limit_time_s, workers)
+    planned = limited(plan(suite, results=results, device=device), limit_time_s, workers, executor, address)
     for folder in (planned.folder, *([profile] if profile else [])):
         store.check_writable(folder)
     damaged = planned.damaged
@@ -164,7 +164,7 @@ def run(
     kept = store.keep_costs(planned.folder, planned.costs)
     if any(kept[shape] != cost for shape, cost in planned.costs.items()):
         # another run counted first: its counts hold
-        planned = limited(plan(planned.suite, results=results, device=device), limit_time_s, workers)
+        planned = limited(plan(suite, results=results, device=device), limit_time_s, workers, executor, address)
     watcher = watcher or Watcher()
     with opened(planned, executor, workers, address) as team:
         watcher.begin(planned)
@@ -187,9 +187,21 @@ def run(
     return finished
 
 
-def limited(planned: Plan, limit_s: float | None, workers: int | None = None) -> Plan:
-    """The plan, or where a limit is given what of it fits into so many seconds on so many processes."""
-    return planned if limit_s is None else within(planned, limit_s, workers or _workers(planned))
+def limited(
+    planned: Plan,
+    limit_s: float | None,
+    workers: int | None = None,
+    executor: str = "local",
+    address: str | None = None,
+) -> Plan:
+    """The plan, or where a limit is given what of it fits into so many seconds on what will run it.
+
+    Raises ValueError where nothing fits, and as `run` for an executor.
+    """
+    if limit_s is None:
+        return planned
+    with opened(planned, executor, workers, address) as team:
+        return within(planned, limit_s, team.workers)
 
 
 def _record(planned: Plan, command: str | None) -> None:

@@ -16,6 +16,7 @@ from ganbench.planning import Replica, code_version, plan_ensembles
 from ganbench.store.container import Stored, open_result
 from ganbench.store.merging import differing
 from ganbench.store.verification import check_files
+from ganbench.suite.schema import Limits
 
 FEW = 3
 """Replicas that are trained again, where nobody says how many."""
@@ -103,7 +104,7 @@ def _train_again(chosen: list[tuple[Stored, Replica]], workers: int, found: Veri
                 job = Job((replica.definition,), device, str(Path(place) / f"{number}.checkpoint"))
                 (ensemble,) = plan_ensembles([replica])
                 tasks.append(Task(number, job, ensemble.affinity))
-            for event in run_local(tasks, workers, threads):
+            for event in run_local(tasks, workers, threads, Limits().silence_s):
                 if isinstance(event, Finished):
                     (outcome,) = event.outcomes
                     stored, replica = own[event.number]

@@ -232,7 +232,7 @@ def _say_plan(suite: Suite, results: Path, device: str, where: Where, limit_time
     from ganbench.cli.progress import duration, opening
     from ganbench.report.wording import inert
 
-    plan = pipeline.limited(pipeline.plan(suite, results=results, device=device), limit_time_s, where["workers"])
+    plan = pipeline.limited(pipeline.plan(suite, results=results, device=device), limit_time_s, **where)
     cells: dict[str, list[Replica]] = {}
     for replica in plan.replicas:
         cells.setdefault(replica.definition["cell_id"], []).append(replica)
