@@ -61,6 +61,7 @@ def lines(facts: dict[str, Any]) -> list[tuple[str, str]]:
         *(("" if i else "compiler", inert(line)) for i, line in enumerate(_compiler(facts["compiler"]))),
         ("cache", f"{_folder(facts['cache'])}, holds {facts['cache']['mb']:,.0f} MB"),
         ("results", _folder(facts["results"])),
+        ("clock", _clock(facts["clock"])),
         *(("" if i else "versions", inert(_version(one))) for i, one in enumerate(facts["versions"])),
     ]
     return said + [("" if i else "products", line) for i, line in enumerate(_products(facts["gflop_per_s"]))]
@@ -99,7 +100,16 @@ def _compiler(found: dict[str, Any]) -> list[str]:
 
 
 def _folder(found: dict[str, Any]) -> str:
-    return f"{found['folder']}: {'writable' if found['writable'] else 'NOT writable'}, {found['free_gb']:,.1f} GB free"
+    return f"{found['folder']}: {_permitted(found)}, {found['free_gb']:,.1f} GB free"
+
+
+def _permitted(found: dict[str, Any]) -> str:
+    return f"{'writable' if found['writable'] else 'NOT writable'}{', by every user' if found['others_write'] else ''}"
+
+
+def _clock(found: dict[str, Any]) -> str:
+    off = f"; a new file's is {found['files_off_s']:+,.0f} s off it" if abs(found["files_off_s"]) >= 1 else ""
+    return f"{found['utc']}{off}"
 
 
 def _version(found: dict[str, Any]) -> str:

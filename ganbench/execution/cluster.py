@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,10 +63,12 @@ def _connect(ray: Any, address: str | None) -> None:
     if address is not None:
         _reach(address)
     try:
-        with suppress(*[ConnectionError] * (address is None)):
+        try:
             ray.init(address or "auto", **quiet)
-            return
-        ray.init("local", num_cpus=cores(), include_dashboard=False, **quiet)
+        except ConnectionError:
+            if address is not None:
+                raise
+            ray.init("local", num_cpus=cores(), include_dashboard=False, **quiet)
     except (ConnectionError, RuntimeError, ValueError) as error:  # as of another version of Ray or of Python
         raise ValueError(f'executor "ray": no cluster at {address or "hand"}: {str(error).strip()}') from None
 
@@ -196,6 +198,8 @@ class OnRay:
         for stream, given in list(self.given.items()):
             if given.began is None or time.monotonic() - given.heard <= allowed:
                 continue
+            if self.ray.wait([stream], timeout=0, fetch_local=False)[0]:
+                continue  # it is this process that did not listen, as one that was stopped for a while
             self._end(given.began)
             self.ray.cancel(stream, force=True)
             yield from self._lose(stream, f"and its node {given.began.node} said nothing for {allowed:g} s")

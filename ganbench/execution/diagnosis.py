@@ -13,8 +13,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,8 @@ TIMEOUT_S = 300
 BUSY = 0.5
 """Load per core from which on others disturb timings."""
 SMALL_DISK_GB = 2.0
+CLOCK_S = 60
+"""Seconds by which two clocks may differ."""
 PROCESS_GB = 1.0
 """Memory of one training process, about."""
 
@@ -59,6 +63,7 @@ def examine(results: Path) -> Facts:
         "compiler": compiler("cuda" if on_gpu else "cpu"),
         "cache": folder(cache_folder()) | {"mb": size_mb(cache_folder())},
         "results": folder(results),
+        "clock": clock(results),
         "versions": versions(),
         "gflop_per_s": products(cores()),
     }
@@ -152,8 +157,35 @@ def folder(path: Path) -> Facts:
     there = next(p for p in (path, *path.absolute().parents) if p.exists())
     return {
         "folder": str(path),
-        "writable": there.is_dir() and os.access(there, os.W_OK | os.X_OK),
+        "writable": _new_file_s(there) is not None,
+        "others_write": bool(there.is_dir() and there.stat().st_mode & 0o002 and not there.stat().st_mode & 0o1000),
         "free_gb": shutil.disk_usage(there).free / 2**30,
+    }
+
+
+def _new_file_s(place: Path) -> float | None:
+    """The time of change of a file that is written into a folder and removed again; None where that is refused."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=place, prefix=".ganbench-") as file:
+            file.write(b"1")
+            file.flush()
+            return os.stat(file.name).st_mtime
+    except OSError:
+        return None
+
+
+def clock(path: Path) -> Facts:
+    """The time in UTC, and by how many seconds it is behind the newest source here and ahead of a new file there.
+
+    A result says when it was written, the newest of two is taken, and a file that was settled is not read again.
+    """
+    there = next(p for p in (path, *path.absolute().parents) if p.exists())
+    now, written = time.time(), _new_file_s(there)
+    newest = max(file.stat().st_mtime for file in Path(__file__).parents[1].rglob("*.py"))
+    return {
+        "utc": datetime.fromtimestamp(now, UTC).isoformat(timespec="seconds"),
+        "behind_s": max(0.0, newest - now),
+        "files_off_s": 0.0 if written is None else written - now,
     }
 
 
@@ -196,7 +228,8 @@ def _version(name: str, installed: str | None, supported: Any, needed: bool) -> 
 
 def advice(facts: Facts) -> list[Advice]:
     """What to change, what stops every run first."""
-    found = [*_about_versions(facts), *_about_compiler(facts), *_about_disk(facts), *_about_machine(facts)]
+    found = [*_about_versions(facts), *_about_compiler(facts), *_about_disk(facts)]
+    found += [*_about_clock(facts), *_about_machine(facts)]
     return sorted(found, key=lambda one: not one.stops)
 
 
@@ -241,6 +274,20 @@ def _about_disk(facts: Facts) -> list[Advice]:
             said.append(Advice(f"nothing can be written to {found['folder']}", remedy, stops=True))
         elif found["free_gb"] < SMALL_DISK_GB:
             said.append(Advice(f"{found['free_gb']:.1f} GB are free for {found['folder']}", f"make room, or {remedy}"))
+        if found["others_write"]:
+            what = f"every user of this machine can write to {found['folder']}, and so put code or results there"
+            said.append(Advice(what, f"chmod o-w {found['folder']}, or {remedy}"))
+    return said
+
+
+def _about_clock(facts: Facts) -> list[Advice]:
+    found, said = facts["clock"], []
+    if found["behind_s"] > CLOCK_S:
+        what = f"the clock says {found['utc']}, {found['behind_s']:,.0f} s before this package was written"
+        said.append(Advice(what, "set the clock: of two results the newer is taken"))
+    if abs(found["files_off_s"]) > CLOCK_S:
+        what = f"a new file in {facts['results']['folder']} is {found['files_off_s']:+,.0f} s off this machine's clock"
+        said.append(Advice(what, "set the clocks of this machine and of its file server by one time server"))
     return said
 
 

@@ -28,8 +28,9 @@ GOOD: dict[str, Any] = {
     "devices": {"gpus": [], "torch_cuda": None, "driver": None},
     "threads": {"OMP_NUM_THREADS": None, "torch": 2},
     "compiler": {"command": "g++", "path": "/usr/bin/g++", "version": "g++ 12", "seconds": 9.0},
-    "cache": {"folder": "/cache", "writable": True, "free_gb": 50.0, "mb": 12.0},
-    "results": {"folder": "results", "writable": True, "free_gb": 50.0},
+    "cache": {"folder": "/cache", "writable": True, "others_write": False, "free_gb": 50.0, "mb": 12.0},
+    "results": {"folder": "results", "writable": True, "others_write": False, "free_gb": 50.0},
+    "clock": {"utc": "2026-11-28T12:00:00+00:00", "behind_s": 0.0, "files_off_s": 0.1},
     "versions": [{"name": "torch", "version": "2.13.0", "supported": ">=2.8", "needed": True, "fits": True}],
     "gflop_per_s": {"one thread": {"H=64 B=256": 61.4, "one product": 80.0}},
 }
@@ -39,6 +40,9 @@ SPOILED: dict[str, tuple[dict[str, Any], str, bool]] = {
     "a cache that refuses": ({"cache": {"writable": False}}, "export GANBENCH_CACHE=", True),
     "results that refuse": ({"results": {"writable": False}}, "--results /some/folder", True),
     "a full disk": ({"results": {"free_gb": 0.5}}, "make room", False),
+    "a cache that all can write": ({"cache": {"others_write": True}}, "chmod o-w /cache", False),
+    "a clock of long ago": ({"clock": {"behind_s": 1e6}}, "set the clock", False),
+    "a file server's other clock": ({"clock": {"files_off_s": -400.0}}, "set the clocks of this machine", False),
     "a busy machine": ({"load": 1.5}, "wait until other programs have ended", False),
     "a torch without the GPU": ({"devices": {"driver": "550.1"}}, "install a CUDA build of torch", False),
     "a hidden GPU": ({"devices": {"driver": "550.1", "torch_cuda": "12.8"}}, "CUDA_VISIBLE_DEVICES", False),
@@ -151,6 +155,28 @@ def test_a_folder_that_is_not_there_yet_is_judged_by_what_would_hold_it(tmp_path
     (tmp_path / "file").write_bytes(bytes(2**20))
     assert not diagnosis.folder(tmp_path / "file" / "below")["writable"]
     assert diagnosis.size_mb(tmp_path) == 1.0
+
+
+def test_a_folder_that_every_user_can_write_is_found_unless_its_files_are_their_owners_alone(tmp_path: Path):
+    found = {}
+    for mode in (0o755, 0o777, 0o1777):
+        tmp_path.chmod(mode)
+        found[mode] = diagnosis.folder(tmp_path)["others_write"]
+    assert found == {0o755: False, 0o777: True, 0o1777: False}
+
+
+def test_the_judgement_of_a_folder_leaves_nothing_in_it(tmp_path: Path):
+    assert diagnosis.folder(tmp_path)["writable"]
+    assert abs(diagnosis.clock(tmp_path)["files_off_s"]) < 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_clock_behind_the_sources_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(diagnosis.time, "time", lambda: 1e9)
+    found = diagnosis.clock(tmp_path)
+    assert found["utc"].startswith("2001-09-09")
+    assert found["behind_s"] > 1e8
+    assert found["files_off_s"] > 1e8
 
 
 def test_products_are_measured_alone_and_together(monkeypatch: pytest.MonkeyPatch):
