@@ -42,13 +42,14 @@ class Draws:
         self.shapes = {name: (batch, *sizes.get(name, (d,))) for name in ("z", *sorted(extra))}
         self.batch = batch
         self._number = -1
-        self._block: dict[str, Tensor] = {}
+        self._block: dict[str, tuple[Tensor, ...]] = {}
 
     def at(self, step: int) -> dict[str, Tensor]:
         """Fields of one gradient step, each (R, B, ...)."""
         number, offset = divmod(step, STEPS_PER_BLOCK)
         if number != self._number:
-            self._block, self._number = self._draw(number), number
+            # taken apart once: between two steps, whose data fill the caches, each call of torch is a slow one
+            self._block, self._number = {name: v.unbind() for name, v in self._draw(number).items()}, number
         return {name: values[offset] for name, values in self._block.items()}
 
     def _draw(self, block: int) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ from torch.utils import _pytree as pytree
 
 from ganbench import streams
 from ganbench.objectives.contract import Objective, Regulariser
+from ganbench.streams import STEPS_PER_BLOCK
 from ganbench.targets.contract import Target
 from ganbench.training.checkpoint import Checkpoint, CheckpointError
 from ganbench.training.compilation import Code, Leaves, compiled
@@ -83,6 +84,7 @@ class Training:
         self._sample = sampler(game)
         self._codes: dict[str, Code] = {}
         self._recording: Recording | None = None
+        self._counted, self._counts = -1, tuple[Tensor, ...]()
 
     @property
     def state(self) -> State:
@@ -158,7 +160,12 @@ class Training:
         """The number of an iteration for every lane (R,)."""
         if isinstance(iteration, Tensor):
             return iteration.to(self.game.dtype).expand(self.game.width).contiguous()
-        return torch.full((self.game.width,), float(iteration), device=self.game.device, dtype=self.game.dtype)
+        block, offset = divmod(iteration, STEPS_PER_BLOCK)
+        if block != self._counted:
+            numbers = torch.arange(block * STEPS_PER_BLOCK, (block + 1) * STEPS_PER_BLOCK, device=self.game.device)
+            counts = numbers.to(self.game.dtype)[:, None].repeat(1, self.game.width)
+            self._counted, self._counts = block, counts.unbind()
+        return self._counts[offset]
 
     def _fields(self, step: int, iteration: int) -> Fields:
         return {**self._draws.at(step), "t": self._count(iteration)}

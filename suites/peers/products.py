@@ -1,9 +1,10 @@
 """The least that any participant must do: the matrix products of an iteration, and the bytes of all that is no product.
 
 Both run alone at the participants' own shapes, for an ensemble of replicas. Products are batched ones of torch, each in
-the fastest of a few layouts; what autograd and a compiler add (biases, activations, losses, Adam, draws) is left out.
-The bytes are counted as if each result of a hidden layer, forward or backward, were read once and written once outside
-its product, and each number of Adam once; they take the time of as many copies of such results.
+the fastest of a few layouts, or on a processor those of ganbench's compiled code where these are faster; what autograd
+and a compiler add (biases, activations, losses, Adam, draws) is left out. The bytes are counted as if each result of a
+hidden layer, forward or backward, were read once and written once outside its product, and each number of Adam once;
+they take the time of as many copies of such results.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ganbench.training.compilation import compiled
 from ganbench.training.device import prepare_process, synchronise
 from suites.peers.work import DATA, LATENT, Runner, Work
 
@@ -121,6 +123,16 @@ def one_by_one(a: Tensor, b: Tensor, c: Tensor) -> None:
         torch.mm(a[i], b[i], out=c[i])
 
 
+def in_compiled_code(products: list[Product], width: int, kind: dict[str, Any]) -> Callable[[], Any]:
+    """All products as ganbench's compiled code computes them: gradients of weights from a transposed factor."""
+    pairs = []
+    for rows, inner, columns, of_samples in products:
+        a = torch.randn(width, rows, inner, **kind) if of_samples else torch.randn(width, inner, rows, **kind).mT
+        pairs.append((a, torch.randn(width, inner, columns, **kind)))
+    code = compiled(lambda factors: [torch.bmm(a, b) for a, b in factors], (pairs,))
+    return partial(code.by_leaves, *(factor for pair in pairs for factor in pair))
+
+
 def fastest(found: list[Callable[[], Any]], device: str) -> Callable[[], Any]:
     """The quickest of a few calls, each timed by its best of three repetitions."""
 
@@ -180,7 +192,10 @@ def runner(work: Work, setting: dict[str, Any], replicas: int) -> Runner:
         needed = Counter(iteration_products(work))
         chosen = {product: fastest(calls(product, width, kind), work.device) for product in needed}
         order = [chosen[product] for product, count in needed.items() for _ in range(count)]
-        return lambda: [call() for call in order]
+        ways: list[Callable[[], Any]] = [lambda: [call() for call in order]]
+        if work.device == "cpu":
+            ways.append(in_compiled_code(list(needed.elements()), width, kind))
+        return fastest(ways, work.device)
 
     flops = sum(product.flops for product in iteration_products(work))
     return Runner(repeated(made, work.device), width, 1, {"flops": flops})
