@@ -10,6 +10,7 @@ they take the time of as many copies of such results.
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -99,38 +100,39 @@ def least_bytes(work: Work) -> dict[str, int]:
     }
 
 
-def calls(product: Product, width: int, kind: dict[str, Any]) -> list[Callable[[], Any]]:
-    """Ways to compute a product of all replicas: factors as they are or transposed, the result too, one by one."""
-    rows, inner, columns, _ = product
+def calls(product: Product, pool: Tensor, width: int) -> list[Callable[[], Any]]:
+    """Ways to compute a product of all replicas: factors as they are or transposed, the result too, one by one.
+
+    On a processor compiled code is one of them. All products take their factors and results from the three rows of
+    `pool`: a training too finds in its caches what the product before left there.
+    """
+    rows, inner, columns, of_samples = product
+
+    def taken(row: int, *shape: int) -> Tensor:
+        return pool[row, : width * math.prod(shape)].view(width, *shape)
+
     found: list[Callable[[], Any]] = []
     for turned_a, turned_b, turned_c in itertools.product((False, True), repeat=3):
-        a = torch.randn(width, *((inner, rows) if turned_a else (rows, inner)), **kind)
-        b = torch.randn(width, *((columns, inner) if turned_b else (inner, columns)), **kind)
-        a, b = (a.mT if turned_a else a), (b.mT if turned_b else b)
+        a = taken(0, inner, rows).mT if turned_a else taken(0, rows, inner)
+        b = taken(1, columns, inner).mT if turned_b else taken(1, inner, columns)
         if turned_c:
-            c = torch.empty(width, columns, rows, **kind)
-            found.append(partial(torch.bmm, b.mT, a.mT, out=c))
+            found.append(partial(torch.bmm, b.mT, a.mT, out=taken(2, columns, rows)))
             continue
-        c = torch.empty(width, rows, columns, **kind)
+        c = taken(2, rows, columns)
         found.append(partial(torch.bmm, a, b, out=c))
-        if a.device.type == "cpu":
+        if pool.device.type == "cpu":
             found.append(partial(one_by_one, a, b, c))
+    if pool.device.type == "cpu":
+        a = taken(0, rows, inner) if of_samples else taken(0, inner, rows).mT
+        b = taken(1, inner, columns)
+        code = compiled(lambda left, right: [torch.bmm(left, right)], (a, b))
+        found.append(partial(code.by_leaves, a, b))
     return found
 
 
 def one_by_one(a: Tensor, b: Tensor, c: Tensor) -> None:
     for i in range(len(a)):
         torch.mm(a[i], b[i], out=c[i])
-
-
-def in_compiled_code(products: list[Product], width: int, kind: dict[str, Any]) -> Callable[[], Any]:
-    """All products as ganbench's compiled code computes them: gradients of weights from a transposed factor."""
-    pairs = []
-    for rows, inner, columns, of_samples in products:
-        a = torch.randn(width, rows, inner, **kind) if of_samples else torch.randn(width, inner, rows, **kind).mT
-        pairs.append((a, torch.randn(width, inner, columns, **kind)))
-    code = compiled(lambda factors: [torch.bmm(a, b) for a, b in factors], (pairs,))
-    return partial(code.by_leaves, *(factor for pair in pairs for factor in pair))
 
 
 def fastest(found: list[Callable[[], Any]], device: str) -> Callable[[], Any]:
@@ -190,12 +192,11 @@ def runner(work: Work, setting: dict[str, Any], replicas: int) -> Runner:
 
     def made() -> Callable[[], Any]:
         needed = Counter(iteration_products(work))
-        chosen = {product: fastest(calls(product, width, kind), work.device) for product in needed}
+        most = max(max(p.rows * p.inner, p.inner * p.columns, p.rows * p.columns) for p in needed)
+        pool = torch.randn(3, width * most, **kind)
+        chosen = {product: fastest(calls(product, pool, width), work.device) for product in needed}
         order = [chosen[product] for product, count in needed.items() for _ in range(count)]
-        ways: list[Callable[[], Any]] = [lambda: [call() for call in order]]
-        if work.device == "cpu":
-            ways.append(in_compiled_code(list(needed.elements()), width, kind))
-        return fastest(ways, work.device)
+        return lambda: [call() for call in order]
 
     flops = sum(product.flops for product in iteration_products(work))
     return Runner(repeated(made, work.device), width, 1, {"flops": flops})
