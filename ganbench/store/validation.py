@@ -51,8 +51,8 @@ class PartOf(Said):
 
 
 class BudgetOf(Said):
-    currency: str = ""
-    amount: Number = None
+    currency: str
+    amount: float
 
 
 class EvaluationOf(Said):
