@@ -33,7 +33,8 @@ def grid(targets: int = 2, objectives: int = 3, rounds: int = 2, seconds: float 
         (89, 1, [(6, 0)]),
         (59, 1, [(3, 0)]),  # the first target alone
         (60, 2, [(6, 6)]),
-        (30, 3, [(6, 0)]),  # two queues of three would take forty
+        (30, 3, [(6, 3)]),  # three queues of three
+        (29, 3, [(6, 0)]),
     ],
 )
 def test_whole_groups_of_one_target_and_as_many_seeds_are_taken_few_seeds_first(

@@ -134,8 +134,9 @@ def test_a_value_altered_under_a_right_digest_is_found_by_training_again(folder:
             other.unlink()
     assert verify(folder, retrain=0).wrong == []
     (wrong,) = verify(folder, retrain=1).wrong
-    assert wrong.startswith(f"{path}: ring8 wasserstein-clip seed ")
-    assert wrong.endswith("trained again, differs: value")
+    made = open_result(path).payload["definition"]
+    name = f"{made['target_label']} {made['label']} seed {made['seed']}"
+    assert wrong == f"{path}: {name}, trained again, differs: value"
 
 
 def test_replicas_of_another_torch_are_not_trained_again_and_counted(ran: Run, monkeypatch: pytest.MonkeyPatch):
