@@ -109,7 +109,7 @@ def test_a_replica_of_an_unknown_objective_is_named_and_all_others_are_measured(
     cell = {**known.definition["cell"], "objective": {"name": "mine", "fields": {}}}
     stranger = {**known.definition, "cell": cell, "label": "mine", "replica_id": "ab" * 10}
     store.write(folder, store.ReplicaResult(stranger, "completed", known.rows, known.info, known.arrays))
-    with pytest.raises(ValueError, match="1 replica was not measured.*abab: mine is code from outside.*-o mine"):
+    with pytest.raises(ValueError, match=r"1 replica was not measured.*abab: mine is code from outside.*-o mine"):
         evaluate(folder, "w1")
     assert len(store.load_results(folder).query("metric == 'w1'")) == 3
 
