@@ -69,7 +69,7 @@ def _connect(ray: Any, address: str | None) -> None:
             if address is not None:
                 raise
             ray.init("local", num_cpus=cores(), include_dashboard=False, **quiet)
-    except (ConnectionError, RuntimeError, ValueError) as error:  # as of another version of Ray or of Python
+    except Exception as error:  # another version of Ray or Python, a start that took too long: Ray raises any kind
         raise ValueError(f'executor "ray": no cluster at {address or "hand"}: {str(error).strip()}') from None
 
 
