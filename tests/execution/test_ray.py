@@ -95,6 +95,7 @@ def test_a_cluster_gives_the_bits_of_this_machine_alone(nodes: Any, bits: dict[s
     assert not ray.is_initialized()
 
 
+@pytest.mark.torture  # a minute and more on a busy machine
 def test_a_node_that_is_lost_on_the_way_costs_no_replica_and_doubles_none(
     nodes: Any, bits: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -154,6 +155,7 @@ def after_the_first_replica(folder: Path, number: signal.Signals, *options: str)
     return process.returncode, said, time.perf_counter() - began
 
 
+@pytest.mark.torture  # a minute and more on a busy machine
 def test_a_run_whose_driver_is_killed_goes_on_from_what_is_stored(nodes: Any, bits: dict[str, Any], tmp_path: Path):
     after_the_first_replica(tmp_path, signal.SIGKILL, "--executor", "ray", "--address", nodes.address)
     before = files(tmp_path)
@@ -277,6 +279,7 @@ class Mine(Minimax):
 """
 
 
+@pytest.mark.torture  # a minute and more on a busy machine
 def test_a_null_pointer_in_an_objective_fails_its_own_replicas_alone_and_with_the_reason(
     nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
