@@ -86,6 +86,7 @@ class Told(Watcher):
         self.reasons.append(reason)
 
 
+@pytest.mark.torture  # a minute and more on a busy machine
 def test_a_cluster_gives_the_bits_of_this_machine_alone(nodes: Any, bits: dict[str, Any], tmp_path: Path):
     told, handlers = Told(), [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     pipeline.run(suite(), results=tmp_path / "results", device="cpu", watcher=told, **on(nodes))
@@ -332,6 +333,7 @@ def test_a_node_of_another_version_ends_the_run_and_says_what_differs(joined: tu
         list(team.run([Task(0, job, "")]))
 
 
+@pytest.mark.torture  # a minute and more on a busy machine
 def test_what_no_node_has_is_refused_at_once_with_what_the_cluster_has(nodes: Any, tmp_path: Path):
     options = ("--executor", "ray", "--address", nodes.address, "--set", "execution.threads=3")
     asked = command(tmp_path, *options)
