@@ -109,14 +109,15 @@ def test_every_evaluation_has_a_finite_row_for_each_reading(objective: str, tmp_
 
 
 @pytest.mark.parametrize("name", OBJECTIVES.names())
-def test_what_applies_to_an_objective_is_measured_on_a_game_of_gaussians(name: str):
+def test_what_applies_to_an_objective_is_measured_on_a_game_of_gaussians(name: str, tmp_path: Path):
     objectives = ("minimax",) if name == "minimax" else ("minimax", name)  # to minimax all of them apply
     text = TEXT.format(objectives=", ".join(f"'{o}'" for o in objectives), more=f"diagnostics = {list(EVERYTHING)}")
     text = text.replace("ring8", "gaussian1d").replace("mlp[width=4,depth=1]", "gaussian[sd=.7]")
     planned = parse_suite(text.replace('"trivial", "vae"', "").replace("times = 3", "times = 1"))
     replicas = [r for r in plan_replicas(planned, resolve(planned), EXECUTION) if r.cell.objective.name == name]
     names = [text.partition("[")[0] for text in replicas[0].cell.evaluation.diagnostics]
-    for outcome in run_job(Job(tuple(r.definition for r in replicas), "cpu", ""), lambda done: None):
+    job = Job(tuple(r.definition for r in replicas), "cpu", str(tmp_path / "checkpoint"))
+    for outcome in run_job(job, lambda done: None):
         assert outcome.status == "completed", outcome.info
         rows = {row["metric"]: row["value"] for row in outcome.rows if row["metric"].startswith(EVERYTHING_BY_NAME)}
         assert {n for n in EVERYTHING_BY_NAME if any(metric.startswith(n) for metric in rows)} == set(names)
