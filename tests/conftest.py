@@ -6,6 +6,9 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+
+import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"
 # no test may wait for a network, or depend on one
@@ -32,3 +35,13 @@ install_import_hook(
 from ganbench.training.device import prepare_process  # noqa: E402  the hook must come before what it checks
 
 prepare_process(threads=1)
+
+
+@pytest.fixture(autouse=True)
+def unchanged_environment() -> Iterator[None]:
+    """Sets the variables back that a command sets for its workers, such as --data."""
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)

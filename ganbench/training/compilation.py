@@ -18,6 +18,9 @@ class NoCompiler(RuntimeError):
     """No C++ compiler answers, so nothing can be compiled; the message says how to go on without."""
 
 
+OPERATORS = "aot_inductor.custom_ops_to_c_shims"
+"""Where torch's compiler is told of operators that compiled code calls without Python."""
+
 Leaves = Sequence[torch.Tensor]
 """The tensors of nested arguments or results, in the order of `torch.utils._pytree`."""
 
@@ -76,8 +79,11 @@ def _inductor(graph: torch.fx.GraphModule, leaves: list[Any]) -> Callable[..., A
     try:
         # on a CPU, kernels called from C++ take a third of the time between them that they take called from Python
         on_cpu = leaves[0].device.type == "cpu"
-        operators = {"aot_inductor.custom_ops_to_c_shims": loaded()} if on_cpu else {}
-        with tracing(TracingContext(mode)), config.patch({"cpp_wrapper": on_cpu, **operators}):
+        operators = {OPERATORS: loaded()} if on_cpu else {}
+        # torch keeps no code whose configuration it cannot pickle, such as operators: these are named by their code
+        unkeyed = [*config._cache_config_ignore_prefix, OPERATORS]
+        changes = {"cpp_wrapper": on_cpu, "_cache_config_ignore_prefix": unkeyed, **operators}
+        with tracing(TracingContext(mode)), config.patch(changes):
             return inductor_compile(graph, leaves)
     except (InvalidCxxCompiler, InductorError) as error:
         # torch wraps what happens while it writes code

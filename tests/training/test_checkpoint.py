@@ -155,7 +155,7 @@ def test_a_training_loaded_from_a_checkpoint_goes_on_as_if_it_never_stopped(tmp_
 
 
 # one stop for each objective, and every iteration for one of them below: what is stopped is the same code
-@pytest.mark.parametrize(("objective", "stop"), zip(OBJECTIVES.names(), cycle(STOPS), strict=False))
+@pytest.mark.parametrize(("objective", "stop"), list(zip(OBJECTIVES.names(), cycle(STOPS), strict=False)))
 def test_a_run_stopped_and_resumed_is_the_run_never_stopped(tmp_path: Path, objective: str, stop: int):
     whole, stopped = outcomes(job(tmp_path / "whole", objective)), job(tmp_path / "stopped", objective)
     with pytest.raises(Stopped):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torch._dynamo.utils import counters
 
 from ganbench.training.compilation import compiled
 from ganbench.training.products import NARROW, SMALL, VECTOR, product, small_product
@@ -65,6 +66,18 @@ def test_a_replica_in_a_small_product_has_the_same_bits_in_every_lane_and_leaves
     assert torch.equal(found[0], found[3])
     assert found[1, 7].isnan().all()
     assert found[1].isnan().sum() == 32
+
+
+def test_code_with_small_products_is_kept_on_disk_and_found_there():
+    def squared(pair: list[Tensor]) -> list[Tensor]:
+        return [torch.bmm(*pair) + 3]
+
+    example = (list(torch.ones(2, 2, 16, 16)),)
+    compiled(squared, example)
+    counters.clear()
+    (found,) = compiled(squared, example)(*example)
+    assert dict(counters["inductor"]).get("fxgraph_cache_hit") == 1
+    assert torch.equal(found, torch.full((2, 16, 16), 19.0))
 
 
 def test_outside_compiled_code_a_small_product_is_the_library_s():
