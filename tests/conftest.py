@@ -7,6 +7,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -36,6 +38,11 @@ from ganbench.training.device import prepare_process  # noqa: E402  the hook mus
 
 prepare_process(threads=1)
 
+from ganbench.execution import local  # noqa: E402
+from ganbench.execution.machine import machine  # noqa: E402
+from ganbench.execution.tasks import Finished, Progress, Task  # noqa: E402
+from ganbench.execution.worker import run_job  # noqa: E402
+
 
 @pytest.fixture(autouse=True)
 def unchanged_environment() -> Iterator[None]:
@@ -45,3 +52,29 @@ def unchanged_environment() -> Iterator[None]:
     if dict(os.environ) != before:
         os.environ.clear()
         os.environ.update(before)
+
+
+def run_here(tasks: list[Task], *_: Any) -> Iterator[Progress | Finished]:
+    """The local executor without processes of its own, each of which takes seconds to begin."""
+    for task in tasks:
+        heard: list[int] = []
+        outcomes = run_job(task.job, heard.append)
+        for outcome in outcomes:
+            outcome.info = {**machine(), **outcome.info}
+        yield from (Progress(task.number, iterations) for iterations in heard)
+        yield Finished(task.number, outcomes)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def workers_are_this_process() -> Iterator[None]:
+    with mock.patch.object(local, "run_local", run_here):
+        yield
+
+
+run_in_processes = local.run_local
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives a test worker processes, as a run has them."""
+    monkeypatch.setattr(local, "run_local", run_in_processes)

@@ -111,6 +111,7 @@ def test_a_second_run_trains_nothing_and_changes_no_file(first):
     ]
 
 
+@pytest.mark.usefixtures("processes")
 def test_the_same_run_elsewhere_gives_the_same_bits_with_more_workers_and_more_seeds(first, tmp_path):
     # seeds 0 to 2: the ensembles are put together anew, and two workers take them in another order
     run(tmp_path, "--seeds", "3", "--workers", "2")
@@ -165,6 +166,7 @@ def test_an_objective_from_outside_that_diverges_is_named_with_the_lines_of_its_
     ]
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_failed_replica_is_exit_code_1_a_row_and_its_error_and_the_same_command_mends_it(tmp_path, monkeypatch):
     options = ("-o", "minimax", "-t", "ring8", "--set", "baselines=[]")
     # what a broken installation leaves behind: the library of W1 cannot be imported

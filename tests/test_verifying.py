@@ -178,13 +178,15 @@ class Mine(Objective):
 
 
 @pytest.fixture
-def outside(tmp_path: Path) -> tuple[Path, Path]:
-    """Results of an objective of a person's own file, and the mark that its import leaves."""
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
+    """Results of an objective of a person's own file that is not imported now, and the mark that its import leaves."""
     (tmp_path / "mine.py").write_text(PLUGIN)
     changes: Any = {"objectives": [f"{tmp_path / 'mine.py'}:Mine"], "targets": ["ring8"], "seeds": 1}
     done = run(suite(), **changes, settings={"baselines": []}, results=tmp_path / "results", device="cpu", workers=1)
     mark = tmp_path / "imported"
     mark.unlink()
+    for name in [name for name in sys.modules if name.startswith("ganbench_outside_")]:
+        monkeypatch.delitem(sys.modules, name)
     return done.folder, mark
 
 
@@ -220,11 +222,5 @@ def test_code_from_outside_is_run_where_the_command_line_names_it(
 ):
     folder, mark = outside
     monkeypatch.chdir(mark.parent)
-    forget_what_was_imported(monkeypatch)
     assert ganbench(*command, folder, "-o", "mine.py:Mine").exit_code == 0
     assert mark.exists()
-
-
-def forget_what_was_imported(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in sys.modules if name.startswith("ganbench_outside_")]:
-        monkeypatch.delitem(sys.modules, name)

@@ -86,6 +86,7 @@ class Mine(Minimax):
 """
 
 
+@pytest.mark.usefixtures("processes")
 def test_a_null_pointer_in_an_objective_fails_its_own_replicas_alone_and_with_the_reason(tmp_path: Path):
     (tmp_path / "crash.py").write_text(CRASH)
     suite = apply_overrides(
