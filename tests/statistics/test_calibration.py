@@ -50,20 +50,24 @@ def equals() -> list[list[Comparison]]:
     return found
 
 
+@pytest.mark.torture
 def test_equal_objectives_are_told_apart_in_at_most_5_7_percent_of_the_families(equals: list[list[Comparison]]):
     assert np.mean([any(c.word in DECIDED for c in family) for family in equals]) <= 0.057
 
 
+@pytest.mark.torture
 def test_the_test_is_no_idle_one(equals: list[list[Comparison]]):
     """A test that never decides would pass the one above: single comparisons err near their level of 5%."""
     single = [c.p < 0.05 for family in equals for c in family]
     assert 0.04 <= np.mean(single) <= 0.06
 
 
+@pytest.mark.torture
 def test_the_interval_of_the_probability_of_improvement_covers_one_half(equals: list[list[Comparison]]):
     assert 0.93 <= np.mean([c.low <= 0.5 <= c.high for family in equals for c in family]) <= 0.97
 
 
+@pytest.mark.torture
 def test_the_paired_test_keeps_its_level(equals: list[list[Comparison]]):
     assert np.mean([c.paired_p < 0.05 for family in equals for c in family]) <= 0.053
 

@@ -28,6 +28,7 @@ def test_the_gap_over_its_slope_bound_never_exceeds_w1(name: str):
     assert [c for c in comparisons if not c.holds] == []
 
 
+@pytest.mark.torture
 def test_with_lambda_10_at_least_7_of_8_gaps_are_near_w1():
     (comparison,) = BAND.measure(subject("wasserstein-gp"))
     assert comparison.measured >= 7

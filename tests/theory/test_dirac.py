@@ -113,6 +113,7 @@ def test_minimax_keeps_the_table_s_radii_through_500_iterations_of_training():
     assert all(c.holds for c in comparisons)
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize(
     "name", ["minimax + instance-noise[sd=1.5]", "minimax + consensus[weight=5] + instance-noise[sd=1]"]
 )

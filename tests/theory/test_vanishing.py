@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from ganbench.objectives.minimax import Minimax, NonSaturating
 from ganbench.theory import vanishing
@@ -10,6 +11,7 @@ from ganbench.theory.law import Subject
 from ganbench.theory.vanishing import MARKS, REMAINS, VANISHES, VanishingGradients, discriminators
 
 
+@pytest.mark.torture
 def test_minimax_loses_3_5_decades():
     assert all(c.holds for c in VANISHES.measure(Subject("minimax", Minimax())))
 

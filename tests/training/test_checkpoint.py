@@ -29,7 +29,7 @@ network = "mlp[width=8,depth=1]"
 seeds = 3
 [budget]
 currency = "iterations"
-amount = 24
+amount = 12
 [training]
 batch = 16
 [evaluation]
@@ -39,7 +39,7 @@ final_samples = 30
 metrics = ["energy_distance", "modes_covered"]
 rank_by = "energy_distance"
 """
-STOPS = (1, 7, 8, 13, 24)
+STOPS = (1, 7, 8, 10, 12)
 """Iterations in which a run is stopped: the first and the last, before and at a snapshot, and after an evaluation."""
 
 
@@ -167,7 +167,7 @@ def test_a_run_stopped_and_resumed_is_the_run_never_stopped(tmp_path: Path, obje
 
 def test_a_run_stopped_in_every_iteration_is_the_run_never_stopped(tmp_path: Path):
     whole, stopped = outcomes(job(tmp_path / "whole", "em")), job(tmp_path / "stopped", "em")
-    for iteration in range(1, 24):
+    for iteration in range(1, 12):
         with pytest.raises(Stopped):
             outcomes(stopped, iteration)
         assert _iterations_done(stopped) == iteration - 1

@@ -58,6 +58,7 @@ def test_a_convolutional_replica_alone_is_the_one_among_others(name: str):
     assert not same_bits(lane(alone, 0), lane(among, 0))
 
 
+@pytest.mark.torture
 def test_compiled_a_convolutional_replica_alone_is_the_one_among_others():
     objective, target = NonSaturating(), Middles()
     alone, among = (one_step(ensemble(s, objective, compiled=True, target=target), "D")["D"] for s in SEEDS)
@@ -67,6 +68,7 @@ def test_compiled_a_convolutional_replica_alone_is_the_one_among_others():
         torch.testing.assert_close(p, eager[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.torture
 def test_compiled_a_gradient_penalty_descends_through_torch_s_convolutions():
     settings: dict[str, Any] = {"network": Conv(width=2), "convolution": "torch", "target": Middles()}
     eager, fast = (ensemble([3], WassersteinGP(d_steps=1), compiled=c, **settings) for c in (False, True))

@@ -95,6 +95,7 @@ def test_steps_beyond_two_to_the_32_have_draws_of_their_own():
     assert not torch.equal(of.at(5)["z"], of.at(5 + 2**32)["z"])
 
 
+@pytest.mark.torture
 def test_compiled_draws_are_the_eager_ones_to_rounding():
     of = draws([3, 4, 5, 6])
     code = compiled(of.drawn, (torch.tensor(0),))
