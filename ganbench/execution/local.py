@@ -21,6 +21,8 @@ START_S = 600.0
 """Seconds for a process to import its libraries, which a cold network disk can draw out."""
 LOOK_S = 60.0
 """Seconds between two looks at whether a worker is silent, at most."""
+UNUSED = {f"POT_BACKEND_DISABLE_{library}": "1" for library in ("JAX", "CUPY", "TENSORFLOW", "PYTORCH")}
+"""Keeps POT, which is given numpy's arrays alone, from importing every other array library: a second each and more."""
 
 
 class Lost(Exception):
@@ -41,7 +43,13 @@ class Worker:
         """`elsewhere` has it check that this machine gives the bits that the job's definitions promise."""
         ours, theirs = Pipe()
         self.pipe: Connection = ours
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), **variables}
+        environment = {
+            **os.environ,
+            **UNUSED,
+            "OMP_NUM_THREADS": str(threads),
+            "MKL_NUM_THREADS": str(threads),
+            **variables,
+        }
         package = str(Path(__file__).parents[2])
         environment["PYTHONPATH"] = os.pathsep.join(p for p in (package, os.environ.get("PYTHONPATH")) if p)
         command = [sys.executable, "-m", "ganbench.execution.process", str(theirs.fileno()), str(threads)]

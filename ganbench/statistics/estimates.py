@@ -36,10 +36,13 @@ def interquartile_mean(values: Float[np.ndarray, "*r n"]) -> Float[np.ndarray, "
     Source: Agarwal et al. 2021, arXiv 2108.13264, section 4.3.   Raises ValueError for no values.
     """
     values = np.asarray(values, dtype=float)
-    n = values.shape[-1]
-    if n == 0:
+    if values.shape[-1] == 0:
         raise ValueError("interquartile mean: found no values, expected at least one")
-    ordered = np.sort(values, axis=-1)
+    return _mean_of_middle(np.sort(values, axis=-1))
+
+
+def _mean_of_middle(ordered: Float[np.ndarray, "*r n"]) -> Float[np.ndarray, "*r"]:
+    n = ordered.shape[-1]
     with np.errstate(invalid="ignore"):  # inf - inf is NaN, as the docstring says
         mean = ordered[..., n // 4 : n - n // 4].mean(axis=-1)
     # sorting moves NaN to the end, where the trimming would drop it without a trace
@@ -62,7 +65,14 @@ def bootstrap_interval(
     if len(values) < 2:
         return float("nan"), float("nan")
     n = len(values)
-    replicates = np.concatenate([statistic(values[rng.integers(0, n, (some, n))]) for some in pieces(resamples, n)])
+    drawn = (rng.integers(0, n, (some, n)) for some in pieces(resamples, n))
+    if statistic is interquartile_mean:  # places of up to 16 bits are sorted in half the time that numbers take
+        order = np.argsort(values)
+        ordered, places = values[order], np.argsort(order).astype(np.min_scalar_type(n))
+        found = [_mean_of_middle(ordered.take(np.sort(places.take(d), kind="stable"))) for d in drawn]
+    else:
+        found = [statistic(values.take(d)) for d in drawn]
+    replicates = np.concatenate(found)
     tail = (1 - confidence) / 2
     low = np.quantile(replicates, tail, method="lower")
     high = np.quantile(replicates, 1 - tail, method="higher")

@@ -60,6 +60,14 @@ def test_the_bootstrap_interval_moves_and_scales_with_the_values():
     assert moved == pytest.approx((3 * low + 7, 3 * high + 7))
 
 
+@pytest.mark.parametrize("n", [5, 240, 300])
+def test_the_bootstrap_interval_is_that_of_the_statistic_on_every_resample(n: int):
+    values = np.random.default_rng(1).standard_normal(n).round(1)  # with ties
+    values[:2] = INF
+    found = bootstrap_interval(values, interquartile_mean, np.random.default_rng(0), resamples=500)
+    assert found == bootstrap_interval(values, lambda v: interquartile_mean(v), np.random.default_rng(0), resamples=500)
+
+
 def test_the_bootstrap_interval_of_two_values_ends_at_them():
     """Each end is drawn twice in a quarter of the resamples, far more than the 2.5% beyond the interval."""
     assert bootstrap_interval(np.array([1.0, 3.0]), interquartile_mean, np.random.default_rng(0)) == (1, 3)
