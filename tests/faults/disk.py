@@ -11,6 +11,7 @@ import io
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 PATHS = ("mkdir", "replace", "rename", "unlink", "remove", "stat", "scandir")
@@ -117,6 +118,18 @@ def half_of(call: Callable[[], Any]) -> None:
     getattr(call, "half", lambda: None)()
 
 
+def note(into: Path, name: str, path: str) -> None:
+    file = os.open(into, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.write(file, f"{name}\t{path}\n".encode())
+    os.close(file)
+
+
+def noted(into: Path) -> list[tuple[str, str]]:
+    """Names and paths of the calls that a file holds."""
+    lines = into.read_text().splitlines() if into.exists() else []
+    return [(name, path) for name, _, path in (line.partition("\t") for line in lines)]
+
+
 class Counted:
     """Notes every call: its name and its path."""
 
@@ -128,38 +141,57 @@ class Counted:
         return call()
 
 
-class Killed(Counted):
-    """Kills the process at the call of a number, from 0: before it, in the middle of it, or after it."""
+class Noted(Counted):
+    """Notes each call into a file at once, since a worker does not end of itself."""
 
-    def __init__(self, number: int, when: str):
+    def __init__(self, into: Path):
         super().__init__()
-        self.number, self.when = number, when
+        self.into = into
+
+    def __call__(self, name: str, path: str, call: Callable[[], Any]) -> Any:
+        note(self.into, name, path)
+        return super().__call__(name, path, call)
+
+
+class Killed(Counted):
+    """Kills the process, or sends it a signal, at the call of a number, from 0: before it, inside it or after it."""
+
+    def __init__(self, number: int, when: str, by: int = signal.SIGKILL):
+        super().__init__()
+        self.number, self.when, self.by = number, when, by
 
     def __call__(self, name: str, path: str, call: Callable[[], Any]) -> Any:
         mine = len(self.calls) == self.number
+        if mine:
+            self.number = -1  # a signal that is handled can end the call before it is counted, and comes once
         if mine and self.when == "inside":
             half_of(call)
         if mine and self.when != "after":
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), self.by)
         found = super().__call__(name, path, call)
-        if mine:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if mine and self.when == "after":
+            os.kill(os.getpid(), self.by)
         return found
 
 
 class Refused(Counted):
-    """Refuses the call of a number, from 0, once; a disk that is full then refuses all that would write."""
+    """Refuses the call of a number, from 0, once; a disk that is full then refuses all that would write.
 
-    def __init__(self, number: int, code: int):
+    Notes that call and all that follow into a file.
+    """
+
+    def __init__(self, number: int, code: int, into: Path):
         super().__init__()
-        self.number, self.code = number, code
-        self.refused: list[tuple[str, str]] = []
+        self.number, self.code, self.into = number, code, into
+        self.refused = False
 
     def __call__(self, name: str, path: str, call: Callable[[], Any]) -> Any:
-        full = bool(self.refused) and self.code == errno.ENOSPC and name in WRITES
+        full = self.refused and self.code == errno.ENOSPC and name in WRITES
+        if len(self.calls) >= self.number:
+            note(self.into, name, path)
         if len(self.calls) == self.number or full:
             self.calls.append((name, path))
-            self.refused.append((name, path))
+            self.refused = True
             if self.code != errno.EINTR:  # an interrupted call has done nothing
                 half_of(call)
             raise OSError(self.code, os.strerror(self.code), None if name in DESCRIPTORS else path)

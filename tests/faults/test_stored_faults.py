@@ -7,7 +7,6 @@ a disk takes a hundred times as long.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import random
 import shutil
@@ -21,6 +20,7 @@ from pathlib import Path
 import pytest
 from stored import replica_id, result
 
+from faults.disk import noted
 from faults.zygote import Zygote, zygote
 from ganbench import store
 
@@ -55,7 +55,7 @@ def clean(writers: Zygote, shelf: Path) -> Files:
 def calls(writers: Zygote, shelf: Path) -> list[tuple[str, str]]:
     """Names and paths of a writer's calls."""
     assert writers.call("count", str(shelf / "counted"), SEEDS, str(shelf / "calls")) == 0
-    return [(name, path) for name, path in json.loads((shelf / "calls").read_text())]
+    return noted(shelf / "calls")
 
 
 def files(folder: Path) -> Files:
@@ -144,8 +144,7 @@ def check_refused(writers: Zygote, shelf: Path, clean: Files, number: int, code:
     """The call of a number is refused: one line says so, nothing is lost, and the next writer goes on."""
     folder, into, said = (shelf / f"{number}-{code}{end}" for end in ("", ".json", ".said"))
     exit_code = writers.call("write_and_be_refused", str(folder), SEEDS, str(into), number, code, said=said)
-    found = json.loads(into.read_text())
-    name, path = found["refused"][0]
+    (name, path), *later = noted(into)
     if exit_code == 0:  # such as to make a folder that is there already, or to look for leftovers
         assert name not in NEEDED or (name, code) == ("write", errno.EINTR)  # which Python tries again
         assert files(folder) == clean
@@ -155,7 +154,7 @@ def check_refused(writers: Zygote, shelf: Path, clean: Files, number: int, code:
         assert line.startswith(f"Error: {folder}")
         assert os.strerror(code) in line
         # not tried again under its temporary name, nor given its own
-        assert [again for after, again in found["after"] if after in ("fsync", "replace") and again == path] == []
+        assert [again for after, again in later if after in ("fsync", "replace") and again == path] == []
     check_intact(folder, clean)
     if name != "unlink":
         assert temporary(folder) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -12,7 +11,7 @@ from typing import Any
 import click
 from stored import made, replica_id, result
 
-from faults.disk import Counted, Killed, Refused, every_call
+from faults.disk import Killed, Noted, Refused, every_call
 from ganbench import store
 from ganbench.cli.errors import Program
 
@@ -47,10 +46,8 @@ def write(folder: str, seeds: list[int], tell: str | None = None) -> None:
 
 def count(folder: str, seeds: list[int], into: str) -> None:
     """Writes, and notes its calls into a file."""
-    counted = Counted()
-    every_call(folder, counted)
+    every_call(folder, Noted(Path(into)))
     write(folder, seeds)
-    Path(into).write_text(json.dumps(counted.calls))
 
 
 def write_and_be_killed(folder: str, seeds: list[int], tell: str, number: int, when: str) -> None:
@@ -59,18 +56,13 @@ def write_and_be_killed(folder: str, seeds: list[int], tell: str, number: int, w
 
 
 def write_and_be_refused(folder: str, seeds: list[int], into: str, number: int, code: int) -> None:
-    """Writes to a disk that refuses one call; notes what it refused, and what came after, into a file."""
-    refused = Refused(number, code)
-    every_call(folder, refused)
-    command = Program(commands={"write": click.Command("write", callback=lambda: write(folder, seeds))})
-    try:
-        command.main(["write"])
-    finally:
-        Path(into).write_text(json.dumps({"refused": refused.refused, "after": refused.calls[number + 1 :]}))
+    """Writes to a disk that refuses one call; notes it and what came after into a file."""
+    every_call(folder, Refused(number, code, Path(into)))
+    Program(commands={"write": click.Command("write", callback=lambda: write(folder, seeds))}).main(["write"])
 
 
 def write_among_others(folder: str, count: int, process: int) -> None:
-    """Stores results of which others store the same, in the same order at the same time and under one process number."""
+    """Stores what others store at the same time, in the same order and under the same process number."""
     os.getpid = lambda: 7  # as in containers that share a folder
     place = Path(folder)
     for seed in range(count):
