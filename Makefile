@@ -67,7 +67,7 @@ format: setup
 test: lint
 	$(BIN)/pytest -n 2
 
-# the long sets of the tests: thousands of hostile inputs and of damaged files; e.g. make torture ARGS=tests/hostile
+# the long sets of the tests: thousands of hostile inputs, damaged files, kills and refused calls; e.g. make torture ARGS=tests/hostile
 torture: setup
 	$(BIN)/pytest -n 2 -m torture $(ARGS)
 
