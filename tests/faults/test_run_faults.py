@@ -6,7 +6,6 @@ Its processes are forks of one that has imported everything and trained once, so
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import random
 import shutil
@@ -121,7 +120,7 @@ def killed(runs: Zygote, study: Path, calls: dict[str, list[str]], rng: random.R
         assert code in (0, -signal.SIGKILL if kind == "driver" else 0)
         return code != 0
     child = runs.start("run", str(study), False)
-    time.sleep(rng.random() * 0.8)
+    time.sleep(rng.random() * 0.4)
     rng.choice([os.kill, os.killpg])(child, signal.SIGKILL)
     return runs.wait(child) == -signal.SIGKILL
 
@@ -185,7 +184,7 @@ def test_a_run_whose_disk_refuses_a_call_says_so_in_a_line_and_goes_on_when_aske
     runs: Zygote, study: Path, whole: dict[str, Any], calls: dict[str, list[str]]
 ):
     rng = random.Random(0)
-    for part, code in itertools.islice(itertools.product(PARTS, CODES), 1, 5):
+    for part, code in zip(PARTS, CODES, strict=False):
         check_refused(runs, study, whole, part, a_call(calls[part], rng), code)
 
 

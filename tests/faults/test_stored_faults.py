@@ -166,7 +166,7 @@ def check_refused(writers: Zygote, shelf: Path, clean: Files, number: int, code:
 def test_a_call_that_the_disk_refuses_is_told_in_a_line_and_loses_nothing(
     writers: Zygote, shelf: Path, clean: Files, calls: list, code: int
 ):
-    for number in range(CODES.index(code), len(calls), 5):
+    for number in range(CODES.index(code), len(calls), 8):
         check_refused(writers, shelf, clean, number, code)
 
 
