@@ -182,9 +182,18 @@ def run(
             finished, too_wide = _train(_only(planned, too_wide), team, watcher, profile)
             spent += finished.spent
             finished.traces, finished.restarted = finished.traces + traces, restarted + finished.restarted
+    _forget(planned.folder, finished)
     finished.spent, finished.damaged = spent, damaged
     finished.wall_s = time.perf_counter() - began
     return finished
+
+
+def _forget(folder: Path, finished: Run) -> None:
+    """Removes the checkpoints that nothing can need any more, of earlier runs that were killed as well."""
+    from ganbench.execution.worker import remove_checkpoints
+
+    done = {replica_id for replica_id, status in finished.statuses.items() if status in FINISHED}
+    remove_checkpoints(folder / "checkpoints", done)
 
 
 def limited(

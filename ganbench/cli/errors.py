@@ -1,4 +1,4 @@
-"""Exit codes: a person's mistake is one message and 2, Ctrl-C is 130 and SIGTERM 143."""
+"""Exit codes: a person's mistake is one message and 2, a disk's refusal is one and 1, Ctrl-C is 130, SIGTERM 143."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ class BadInput(click.ClickException):
     exit_code = 2
 
 
+class Trouble(click.ClickException):
+    """What no person's input could mend: a disk that is full, or fails."""
+
+    exit_code = FAILED
+
+
 class Program(click.Group):
     """A group of commands whose mistakes and interrupts end in the exit codes above."""
 
@@ -36,10 +42,20 @@ class Program(click.Group):
             except ValueError as error:
                 if not raised_here(error):
                     raise
-                raise BadInput(str(error)) from None
+                raise (Trouble if _of_disk(error) else BadInput)(str(error)) from None
+            except OSError as error:
+                if not (error.filename and _of_disk(error)):
+                    raise
+                raise Trouble(f"{error.filename}: {error.strerror}") from None
             except KeyboardInterrupt as interrupt:
                 click.echo(": ".join(("interrupted", *map(str, interrupt.args))), err=True)
                 sys.exit(stop.exit_code)
+
+
+def _of_disk(error: Exception) -> bool:
+    from ganbench.store.container import TROUBLES, DiskError
+
+    return isinstance(error, DiskError) or (isinstance(error, OSError) and error.errno in TROUBLES)
 
 
 class Stop:

@@ -32,9 +32,15 @@ def watched() -> Iterator[Progressing]:
     """The watcher for where stderr goes; an interrupt inside says what is kept."""
     console = Console(stderr=True)
     watcher = Bar(console) if console.is_terminal else Lines(console)
+    with told(watcher), watcher:
+        yield watcher
+
+
+@contextmanager
+def told(watcher: Progressing) -> Iterator[None]:
+    """An interrupt inside says what is kept, and how to go on."""
     try:
-        with watcher:
-            yield watcher
+        yield
     except KeyboardInterrupt:
         raise KeyboardInterrupt(watcher.kept()) from None
 

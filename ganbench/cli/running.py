@@ -118,7 +118,7 @@ def _run(
     from rich.console import Console
 
     from ganbench import pipeline
-    from ganbench.cli.progress import watched
+    from ganbench.cli.progress import told, watched
     from ganbench.report.tables import print_tables, write_report
 
     beside = _reference(suite, results, device, against) if against else None
@@ -133,12 +133,13 @@ def _run(
             limit_time_s=limit_time_s,
             **where,
         )
-    rank_by = suite.evaluation.rank_by  # replicas of a suite that ranked by another metric may be among these
-    own = done.results()
-    print_tables(beside.ranked_with(own) if beside else own, Console(), rank_by)
-    if beside:
-        _say_reference(beside, done)
-    markdown, csv, page, *pictures = write_report(done.folder, rank_by, beside)
+    with told(watcher):
+        rank_by = suite.evaluation.rank_by  # replicas of a suite that ranked by another metric may be among these
+        own = done.results()
+        print_tables(beside.ranked_with(own) if beside else own, Console(), rank_by)
+        if beside:
+            _say_reference(beside, done)
+        markdown, csv, page, *pictures = write_report(done.folder, rank_by, beside)
     drawn = f"; pictures: {pictures[0].parent} ({len(pictures)} files)" if pictures else ""
     if traces:
         _say_traces(done, traces)

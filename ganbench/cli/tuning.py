@@ -40,6 +40,7 @@ def tune(
     value: loguniform(a,b) or uniform(a,b). Trials that are stored are not trained again.
     """
     from ganbench.cli.progress import watched
+    from ganbench.store.container import write_whole
     from ganbench.tuning import tune as search
 
     with watched() as watcher:
@@ -61,5 +62,5 @@ def tune(
         )
     click.echo(found.to_markdown())
     if output is not None:
-        output.write_text(found.winners(), encoding="utf-8")
+        write_whole(output, found.winners().encode())
     close(found.run, f"winners: {output}" if output else "write the winners' suite with --output FILE")

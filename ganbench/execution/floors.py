@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
 from ganbench.fields import settable
-from ganbench.folders import cache_folder
+from ganbench.folders import cache_folder, temporary_path
 from ganbench.metrics.contract import Metric
 from ganbench.metrics.floors import floor
 from ganbench.planning import digest, sources_version
@@ -34,7 +33,7 @@ def kept_floor(metric: Metric, target: Target, n: int) -> float:
     with suppress(OSError, ValueError, KeyError, TypeError):  # not there, or damaged
         return float(json.loads(file.read_text())["floor"])
     value = floor(metric, target, n)
-    beside = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    beside = temporary_path(file)
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(json.dumps({"floor": value}))

@@ -7,10 +7,11 @@ Over 250 lines: one ensemble from its start or checkpoint to its outcomes, in th
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from ganbench.metrics.contract import NonFiniteSamples
 from ganbench.planning import code_version, narrower
 from ganbench.plugins import ERRORS, ObjectiveError, told
 from ganbench.suite import Cell
-from ganbench.training.checkpoint import CheckpointError
+from ganbench.training.checkpoint import Checkpoint, CheckpointError
 from ganbench.training.ensemble import Game
 from ganbench.training.loop import Lane, Training
 
@@ -323,6 +324,15 @@ def _save(training: Training, path: Path, outcomes: list[Outcome], evaluation_s:
     }
     arrays = {f"{lane}/{name}": a for lane, outcome in enumerate(outcomes) for name, a in outcome.arrays.items()}
     training.save(path, kept, arrays)
+
+
+def remove_checkpoints(folder: Path, finished: Collection[str]) -> None:
+    """Removes those of a folder whose replicas are all finished, which a run that was killed has left."""
+    for path in folder.glob("*.safetensors"):
+        with contextlib.suppress(CheckpointError, OSError):  # another run was faster; a damaged one is set aside later
+            replicas = Checkpoint.read(path).kept.get("replicas") or [{}]
+            if all(replica.get("id") in finished for replica in replicas):
+                path.unlink()
 
 
 def _begin(job: Job, cells: list[Cell], outcomes: list[Outcome]) -> tuple[Training, float]:

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from ganbench.folders import cache_folder
+from ganbench.folders import cache_folder, temporary_path
 from ganbench.metrics.classifier import RECIPE, Network, trained_network
 from ganbench.targets.images import Images
 
@@ -88,7 +88,7 @@ def _write(path: Path, target: Images) -> None:
     text = json.dumps(about)
     # one key of metadata: the file holds several in no fixed order, and two trainings must write equal bytes
     packed = save(weights, metadata={"ganbench": json.dumps({"about": text, "sha256": _digest(text, weights)})})
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ganbench.store.compaction import open_all
-from ganbench.store.container import DamagedError, Status, StoreError
+from ganbench.store.container import DamagedError, Status, refusal
 from ganbench.store.records import read_records
 from ganbench.store.replicas import read_arrays, result_files
 
@@ -59,4 +59,4 @@ def _move(path: Path, place: Path) -> None:
         with contextlib.suppress(FileNotFoundError):  # a replica may have no arrays; another run may have been faster
             os.replace(path, free)
     except OSError as error:
-        raise StoreError(path, f"damaged, and cannot be moved ({error.strerror})", "remove it") from None
+        raise refusal(path, "damaged, and cannot be moved", error, "remove it") from None

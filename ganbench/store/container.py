@@ -6,6 +6,7 @@ The digest is checked before anything parses the file, so truncations and flippe
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -20,11 +21,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ganbench.folders import temporary_path
 from ganbench.store.validation import LARGEST_BYTES, check_payload, check_rows, check_size, parsed, printed
 
 SCHEMA = 2
 Status = Literal["completed", "diverged", "failed"]
 REMAKE = "move it away; the next run makes it anew"
+
+TROUBLES = frozenset(
+    (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE)
+)
+"""Refusals of a disk or a system that are no mistake in a path or in its permissions."""
 
 # no JSON text can hold this: after the quote that ends a string stands a colon, a comma, a bracket or a space
 _DIGEST_MARK = b'digest="sha256:'
@@ -38,8 +45,18 @@ class StoreError(ValueError):
         self.path, self.found, self.remedy = path, found, remedy
 
 
+class DiskError(StoreError):
+    """A disk that is full, fails or was interrupted: nothing that a person has asked for is wrong."""
+
+
 class DamagedError(StoreError):
     """A file that holds nothing that could be used any more, by damage or from its beginning."""
+
+
+def refusal(path: Path, found: str, error: OSError, remedy: str) -> StoreError:
+    """What to raise where the system refuses a path: a DiskError unless another path or permission would help."""
+    kind = DiskError if error.errno in TROUBLES else StoreError
+    return kind(path, f"{found} ({error.strerror})", remedy)
 
 
 @dataclass(frozen=True)
@@ -159,7 +176,7 @@ def read_plain(path: Path, most: int) -> bytes:
         about = path.stat()
         content = path.read_bytes() if stat.S_ISREG(about.st_mode) and about.st_size <= most else b""
     except OSError as error:
-        raise StoreError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
+        raise refusal(path, "cannot be read", error, "check the path, its permissions and its disk") from None
     if not stat.S_ISREG(about.st_mode):
         raise StoreError(path, "no plain file", "move it away")
     if about.st_size > most:
@@ -217,8 +234,11 @@ def _plain(value: Any) -> Any:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Writes a file so that it is there whole or not at all, even after a power cut. Raises StoreError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Writes a file so that it is there whole or not at all, even after a power cut. Raises StoreError.
+
+    What the disk refuses is not tried again: a second fsync may say that all is well though data are lost.
+    """
+    temporary = temporary_path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(temporary, "wb") as file:
@@ -235,4 +255,4 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise StoreError(path, f"cannot be written ({error.strerror})", "make room or choose another folder") from None
+        raise refusal(path, "cannot be written", error, "make room or choose another folder") from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from ganbench.store.container import Stored, StoreError, open_result, write_whole
+from ganbench.folders import temporary_path
+from ganbench.store.container import Stored, StoreError, open_result, refusal, write_whole
 from ganbench.store.kept import keep_costs, keep_widths, read_costs, read_widths
 from ganbench.store.records import RUNS, read_record, record_files
 from ganbench.store.replicas import BUNDLE, read_arrays, result_files
@@ -68,16 +68,14 @@ def merge(sources: Iterable[Path | str], destination: Path | str) -> Merged:
     if destination.is_dir() and any(destination.iterdir()):
         _check_equal(united, destination)
         return replace(merged, written=False)
-    made = destination.with_name(f".{destination.name}.{os.getpid()}.tmp")
+    made = temporary_path(destination)
     try:
         _write(united, made)
         if destination.exists():
             destination.rmdir()  # empty, as seen above
         made.rename(destination)
     except OSError as error:
-        raise StoreError(
-            destination, f"cannot be written ({error.strerror})", "make room or choose another folder"
-        ) from None
+        raise refusal(destination, "cannot be written", error, "make room or choose another folder") from None
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return merged

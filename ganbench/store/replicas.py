@@ -18,17 +18,18 @@ from typing import Any, get_args
 import numpy as np
 from safetensors import numpy as safetensors
 
-from ganbench.store.compaction import COMPACTED, open_all
+from ganbench.folders import temporary_path
+from ganbench.store.compaction import open_all
 from ganbench.store.container import (
     REMAKE,
     SCHEMA,
     DamagedError,
     Row,
     Status,
-    StoreError,
     encode,
     open_result,
     read_plain,
+    refusal,
     write_whole,
 )
 from ganbench.store.validation import arrays_of
@@ -39,7 +40,7 @@ BUNDLE = "bundle.parquet"
 LARGEST_ARRAYS_BYTES = 2**32
 REQUIRED = ("suite", "label", "cell", "cell_id", "seed", "execution", "replica_id")
 
-_LEFTOVER = re.compile(rf"\.([0-9a-f]{{16,64}}|{COMPACTED.removesuffix('.arrow')})\..*\.tmp")
+_LEFTOVER = re.compile(r"\..+\.\d+(-[0-9a-f]{8})?\.tmp")
 _LEFTOVER_AGE_S = 60  # a write takes milliseconds; a younger one may belong to a run that still lives
 
 
@@ -62,15 +63,15 @@ class ReplicaResult:
 def check_writable(folder: Path | str) -> None:
     """Makes the folder and tries a write in it. Raises StoreError where that is not possible."""
     folder = Path(folder)
-    probe = folder / f".{0:016x}.probe.{os.getpid()}.tmp"
+    probe = temporary_path(folder / "probe")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
         probe.unlink()
     except OSError as error:
-        raise StoreError(
-            folder, f"no results can be written here ({error.strerror})", "choose another folder"
-        ) from None
+        with contextlib.suppress(OSError):
+            probe.unlink()
+        raise refusal(folder, "no results can be written here", error, "choose another folder") from None
 
 
 def result_path(folder: Path | str, replica_id: str) -> Path:
@@ -133,7 +134,8 @@ def stored(folder: Path | str) -> dict[str, Status]:
 def remove_leftovers(folder: Path | str) -> None:
     """Removes what interrupted writes have left in a suite's folder."""
     folder = Path(folder)
-    for leftover in (*folder.glob(".*.tmp"), *folder.glob("measured/.*.tmp")):
+    places = (folder, *(folder / name for name in ("measured", "runs", "checkpoints", "pictures")))
+    for leftover in (path for place in places for path in place.glob(".*.tmp")):
         with contextlib.suppress(OSError):  # a folder that can only be read, or another run was faster
             if _LEFTOVER.fullmatch(leftover.name) and time.time() - leftover.stat().st_mtime > _LEFTOVER_AGE_S:
                 leftover.unlink()

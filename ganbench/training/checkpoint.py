@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
+
+from ganbench.folders import temporary_path
 
 
 class CheckpointError(ValueError):
@@ -29,20 +32,22 @@ class Checkpoint:
     arrays: dict[str, np.ndarray]
 
     def write(self, path: Path) -> None:
-        """Replaces the checkpoint at a path."""
+        """Replaces the checkpoint at a path. Raises OSError that names it."""
         arrays = {k: np.ascontiguousarray(v) for k, v in self.arrays.items()}
         about = json.dumps({"iteration": self.iteration, "seconds": self.seconds, "kept": self.kept})
         packed = save(arrays, metadata={"ganbench": about, "sha256": _digest(about, arrays)})
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        temporary = temporary_path(path)
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             with open(temporary, "wb") as file:
                 file.write(packed)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        except OSError as error:  # one of `write` or `fsync` knows no path
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise OSError(error.errno, error.strerror, str(path)) from None
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,45 @@ def test_a_replica_whose_samples_overflow_is_frozen_where_they_did(tmp_path: Pat
     assert len(after) > 2
     assert all(np.array_equal(frozen.arrays[f"snapshot/{n}"], frozen.arrays[f"snapshot/{after[0]}"]) for n in after)
     assert max(row["iteration"] for row in frozen.rows) == POINTS[0]
+
+
+def poisoned(monkeypatch: pytest.MonkeyPatch, lane: int, at: int) -> None:
+    """Lets a weight of a lane's discriminator be no number in an iteration."""
+    advance = Training.advance
+
+    def poisoning(self: Training, to: int) -> None:
+        if self.iteration < at <= to:
+            advance(self, at - 1)
+            leaves, structure = pytree.tree_flatten(self.state)
+            leaves[0] = leaves[0].clone()
+            leaves[0][lane, 0] = torch.nan
+            self.state = pytree.tree_unflatten(leaves, structure)
+        advance(self, to)
+
+    monkeypatch.setattr(Training, "advance", poisoning)
+
+
+def check_poisoned(folder: Path, lanes: range, iterations: range) -> None:
+    """A replica that is poisoned has diverged there, was measured until then, and its neighbours know nothing of it."""
+    whole = outcomes(job(folder))
+    for lane, at in itertools.product(lanes, iterations):
+        with pytest.MonkeyPatch.context() as patch:
+            poisoned(patch, lane, at)
+            found = outcomes(job(folder))
+        assert [o.status for o in found] == ["diverged" if i == lane else "completed" for i in range(3)]
+        assert [o.info.get("diverged_at") for o in found] == [at if i == lane else None for i in range(3)]
+        assert all(same(found[i], whole[i]) for i in range(3) if i != lane)
+        measured = [row for row in found[lane].rows if row["metric"] == "energy_distance"]
+        assert sorted({row["iteration"] for row in measured}) == [point for point in POINTS if point < at]
+
+
+def test_a_replica_that_is_no_number_has_diverged_there_and_its_neighbours_are_as_ever(tmp_path: Path):
+    check_poisoned(tmp_path, range(3), range(21, 22))
+
+
+@pytest.mark.torture
+def test_a_replica_that_is_no_number_at_any_iteration_has_diverged_there_and_its_neighbours_are_as_ever(tmp_path: Path):
+    check_poisoned(tmp_path, range(3), range(1, ITERATIONS + 1))
 
 
 def test_there_are_ten_snapshots_however_seldom_a_replica_is_measured(tmp_path: Path):
