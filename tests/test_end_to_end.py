@@ -226,6 +226,7 @@ def test_an_interrupt_stops_within_five_seconds_and_says_what_is_kept_and_how_to
     assert said.endswith(told)
 
 
+@pytest.mark.torture
 def test_a_killed_run_keeps_what_is_finished_and_the_same_command_ends_with_the_bits_of_one_never_killed(tmp_path):
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     killed.mkdir()
