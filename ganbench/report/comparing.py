@@ -142,8 +142,7 @@ def _changed(suite: str, target: str, group: pd.DataFrame, metric: str) -> tuple
             label = f"{inert(target)}, {inert(_plain(str(cell.label)))}"
             unvalued.append(f"{label}: no replica has a {inert(metric)} that can be compared, {where}")
             continue
-        rng = streams.generator(0, f"compare/{target}/{own}")
-        found[bool(cell.baseline)].append((cell, compare(sides[1], sides[0], rng)))
+        found[bool(cell.baseline)].append((cell, compare(sides[1], sides[0])))
     changes = []
     for family in found.values():
         for (cell, _), compared in zip(family, families([c for _, c in family]), strict=True):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ganbench import streams
 from ganbench.report.finals import final_values, is_finding, ranking_metric
 from ganbench.report.ranking import latest, rank, suite_rank_by
 from ganbench.statistics import FEWEST_FOR_INFERENCE, Comparison, compare, families
@@ -48,7 +47,7 @@ def verdicts(
         kinds = {"baseline": [(cell, named) for cell in cells if named and cell != named]}
         kinds["pairs"] = list(combinations(cells, 2))
         # a pair of both families is compared once
-        found_of = {pair: _compared(costs, str(target), pair) for pair in {*kinds["baseline"], *kinds["pairs"]}}
+        found_of = {(a, b): compare(costs[a], costs[b]) for a, b in {*kinds["baseline"], *kinds["pairs"]}}
         for family, pairs in kinds.items():
             for (cell, other), found in zip(pairs, families([found_of[pair] for pair in pairs]), strict=True):
                 about = {"suite": suite, "target": target, "family": family, "metric": metric}
@@ -90,12 +89,6 @@ def _named(ranked: pd.DataFrame, against: str) -> str | None:
         if len(found):
             return str(found.cell_id.iloc[0])
     return None
-
-
-def _compared(costs: Mapping[str, dict[int, float]], target: str, pair: tuple[str, str]) -> Comparison:
-    a, b = pair
-    # its own key: no other cell may move an interval
-    return compare(costs[a], costs[b], streams.generator(0, f"compare/{target}/{a}/{b}"))
 
 
 def groups(ranked: Iterable[str], pairs: pd.DataFrame) -> dict[str, str]:

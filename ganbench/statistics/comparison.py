@@ -81,9 +81,7 @@ class Comparison:
         return (self.paired_adjusted < LEVEL) != (self.adjusted < LEVEL)
 
 
-def compare(
-    costs: Mapping[int, float], other: Mapping[int, float], rng: np.random.Generator, resamples: int = 10_000
-) -> Comparison:
+def compare(costs: Mapping[int, float], other: Mapping[int, float], resamples: int = 10_000) -> Comparison:
     """An objective against another: seed -> cost of each, infinite where diverged; both have a seed at least.
 
     A family of one: `families` adjusts several. Intervals are percentiles of a bootstrap stratified by objective; where
@@ -92,7 +90,7 @@ def compare(
     a, b = (np.array([costs_of[seed] for seed in sorted(costs_of)]) for costs_of in (costs, other))
     fewest = min(len(a), len(b))
     enough, many = fewest >= FEWEST_FOR_INFERENCE, fewest >= MANY
-    drawn = _resampled(a, b, rng, resamples // 5 if many else resamples) if enough else np.full(1, math.nan)
+    drawn = _resampled(a, b, resamples // 5 if many else resamples) if enough else np.full(1, math.nan)
     low, low90, high90, high = np.quantile(drawn, [0.025, 0.05, 0.95, 0.975])
     p = (limit_p(_wins(a, b)) if many else permutation_p(a, b)) if enough else math.nan
     pairs, median, paired_p = paired_difference(costs, other)
@@ -110,32 +108,34 @@ def _wins(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"]) -> Float[np.nd
     return (a[:, None] < b) + 0.5 * (a[:, None] == b)
 
 
-def _resampled(
-    a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"], rng: np.random.Generator, resamples: int
-) -> Float[np.ndarray, " k"]:
+def _resampled(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " m"], resamples: int) -> Float[np.ndarray, " k"]:
     """The improvement of each pair of resamples, by running sums over the sorted costs; sums of halves, so exact."""
     n, m = len(a), len(b)
     order = np.argsort(a)
     less, at_most = (np.searchsorted(a, b, side, sorter=order) for side in ("left", "right"))
-    twice = []  # for each seed of b, how many of the drawn ones of a cost less and how many at most as much
+    found = []
+    for counts, places in _draws(n, m, resamples):
+        drawn = np.zeros((len(counts), n + 1), dtype=np.int64)
+        np.cumsum(counts.take(order, axis=1), axis=1, out=drawn[:, 1:])
+        # for each seed of b, how many of the drawn ones of a cost less and how many at most as much
+        twice = drawn.take(less, axis=1) + drawn.take(at_most, axis=1)
+        found.append(twice.ravel().take(places).sum(1))
+    return np.concatenate(found) / (2 * n * m)
+
+
+@lru_cache(maxsize=2)
+def _draws(n: int, m: int, resamples: int) -> list[tuple[Int[np.ndarray, "k n"], Int[np.ndarray, "k m"]]]:
+    """Resamples of n and of m seeds, in pieces: how often each of n is drawn, and places in rows of m.
+
+    The same for all pairs of groups of these sizes, as divisions of a permutation test are.
+    """
+    rng = np.random.default_rng([n, m, resamples])
+    found = []
     for some in pieces(resamples, max(n, m)):
-        drawn = np.zeros((some, n + 1), dtype=np.int64)
-        np.cumsum(_counts(rng, n, some).take(order, axis=1), axis=1, out=drawn[:, 1:])
-        twice.append(drawn.take(less, axis=1) + drawn.take(at_most, axis=1))
-    return np.concatenate([each.ravel().take(_drawn(rng, m, len(each))).sum(1) for each in twice]) / (2 * n * m)
-
-
-def _counts(rng: np.random.Generator, n: int, resamples: int) -> Int[np.ndarray, "k n"]:
-    """How often each of n seeds is drawn in each resample of n."""
-    drawn = _drawn(rng, n, resamples).ravel()
-    return np.bincount(drawn, minlength=resamples * n).reshape(resamples, n)
-
-
-def _drawn(rng: np.random.Generator, n: int, resamples: int) -> Int[np.ndarray, "k n"]:
-    """Resamples of n seeds, as places in an array that has a row for each resample."""
-    drawn = rng.integers(0, n, (resamples, n))
-    drawn += n * np.arange(resamples)[:, None]
-    return drawn
+        rows = np.arange(some)[:, None]
+        drawn, places = (rng.integers(0, size, (some, size)) + size * rows for size in (n, m))
+        found.append((np.bincount(drawn.ravel(), minlength=some * n).reshape(some, n), places))
+    return found
 
 
 def permutation_p(costs: Float[np.ndarray, " n"], other: Float[np.ndarray, " m"]) -> float:

@@ -46,7 +46,7 @@ def equals() -> list[list[Comparison]]:
     found = []
     for _ in range(STUDIES):
         base = study(rng, SEEDS)
-        found.append(families([compare(study(rng, SEEDS), base, rng, RESAMPLES) for _ in range(2)]))
+        found.append(families([compare(study(rng, SEEDS), base, RESAMPLES) for _ in range(2)]))
     return found
 
 
@@ -91,7 +91,7 @@ def test_a_true_effect_is_found_with_the_planned_power(probability: float):
     rng = np.random.default_rng(2)
     n = int(statistics.seeds_to_decide(probability))
     shift = math.sqrt(2) * float(norm.ppf(probability))
-    found = [compare(study(rng, n, shift, 0), study(rng, n, 0, 0), rng, RESAMPLES).p < 0.05 for _ in range(1_000)]
+    found = [compare(study(rng, n, shift, 0), study(rng, n, 0, 0), RESAMPLES).p < 0.05 for _ in range(1_000)]
     assert 0.75 <= np.mean(found) <= 0.85
 
 
@@ -100,7 +100,7 @@ def test_one_objective_on_disjoint_seeds_is_undecided_or_equivalent(n: int):
     """Over 100 studies the word may be wrong in 5 of 100; more than 12 have a probability under .3%."""
     rng = np.random.default_rng(n)
     words = [
-        compare(study(rng, n), {seed + n: cost for seed, cost in study(rng, n).items()}, rng, RESAMPLES).word
+        compare(study(rng, n), {seed + n: cost for seed, cost in study(rng, n).items()}, RESAMPLES).word
         for _ in range(100)
     ]
     assert set(words) <= {"undecided", "equivalent", *DECIDED}

@@ -19,7 +19,7 @@ def seeded(*costs: float) -> dict[int, float]:
 
 
 def compared(a: dict[int, float], b: dict[int, float]) -> Comparison:
-    return compare(a, b, np.random.default_rng(0))
+    return compare(a, b)
 
 
 @pytest.mark.parametrize(
