@@ -222,14 +222,14 @@ def plan_ensembles(replicas: Iterable[Replica]) -> list[Ensemble]:
     ensembles = []
     for members in groups.values():
         cell = members[0].cell
-        affinity = _affinity(cell)
+        affinity = affinity_of(cell)
         for start in range(0, len(members), members[0].width):
             chunk = tuple(members[start : start + members[0].width])
             ensembles.append(Ensemble(chunk, members[0].definition["execution"], affinity))
     return ensembles
 
 
-def _affinity(cell: Cell) -> str:
+def affinity_of(cell: Cell) -> str:
     """Equal where two cells train with the same code, whatever their targets of one shape and their evaluation."""
     shape, target = _without_swept(cell), cell.target
     knows_target = cell.trained and cell.objective.instance.needs_target

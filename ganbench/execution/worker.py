@@ -8,6 +8,7 @@ Over 250 lines: one ensemble from its start or checkpoint to its outcomes, in th
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import sys
 import time
 import traceback
@@ -24,7 +25,7 @@ from ganbench.execution.findings import measure_finding
 from ganbench.execution.machine import out_of_memory, peak_memory_mb, release_memory, reset_peak_memory
 from ganbench.execution.measurement import measure, measure_baseline, observed, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
-from ganbench.planning import code_version, narrower
+from ganbench.planning import affinity_of, code_version, digest, narrower
 from ganbench.plugins import ERRORS, ObjectiveError, told
 from ganbench.suite import Cell
 from ganbench.training.checkpoint import Checkpoint, CheckpointError
@@ -196,7 +197,14 @@ def new_training(job: Job, cells: list[Cell]) -> Training:
         for c, s in zip(cells, seeds, strict=True)
         if c.optimiser
     ]
-    return Training(game, lanes + lanes[:1] * (width - len(lanes)), target)
+    return Training(game, lanes + lanes[:1] * (width - len(lanes)), target, name=_name_of_steps(first, job.execution))
+
+
+def _name_of_steps(cell: Cell, execution: dict[str, Any]) -> str:
+    """What code of a cell's steps is kept under, whatever its target; the package's own text is seen to there."""
+    outside = catalogue.OBJECTIVES.sources(cell.objective.place or cell.objective.name)
+    texts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in outside]
+    return digest([affinity_of(cell), {**execution, "code": texts}])
 
 
 def run_baselines(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:

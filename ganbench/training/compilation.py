@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
-from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from ganbench.training.products import loaded, product
+from ganbench.training import kept
+from ganbench.training.kept import Leaves
+from ganbench.training.products import library, loaded, product
 
 
 class NoCompiler(RuntimeError):
@@ -20,9 +25,6 @@ class NoCompiler(RuntimeError):
 
 OPERATORS = "aot_inductor.custom_ops_to_c_shims"
 """Where torch's compiler is told of operators that compiled code calls without Python."""
-
-Leaves = Sequence[torch.Tensor]
-"""The tensors of nested arguments or results, in the order of `torch.utils._pytree`."""
 
 
 class Code:
@@ -49,26 +51,63 @@ def flattened(function: Callable[..., Any], example: tuple[Any, ...]) -> Code:
     return Code(by_leaves, lambda: output[0])
 
 
-def compiled(function: Callable[..., Any], example: tuple[Any, ...]) -> Code:
+def compiled(
+    function: Callable[..., Any], example: tuple[Any, ...], what: str = "", result: pytree.TreeSpec | None = None
+) -> Code:
     """A function of nested tensors as machine code for the shapes of the example. Raises NoCompiler.
 
     The function is traced to tensor operations first, through `torch.func`: what is compiled is one flat graph,
     whatever Python an objective is written in, and a call checks no guards. Tracing runs the function once.
+    On a processor, code whose `what` says all that it computes is kept for other processes, which do not trace it; the
+    structure of its result must be given.
     """
     leaves, traced = pytree.tree_leaves(example), flattened(function, example)
+    name = kept.name_of(what, leaves) if what and result and leaves[0].device.type == "cpu" else ""
+    if name and result and (found := kept.find(name)):
+        return Code(found, lambda: result)
     with torch.no_grad(), warnings.catch_warnings():
         # deprecations inside torch's own lowering, nothing that a user of ganbench can act on
         warnings.simplefilter("ignore", FutureWarning)
-        graph = make_fx(traced.by_leaves, {torch.ops.aten.bmm.default: product})(*leaves)
-        graph.graph.eliminate_dead_code()
-        graph.recompile()
-        return Code(_inductor(graph, leaves), traced._result)
+        graph = _traced(traced.by_leaves, leaves)
+        # what a graph brings of its own is in no library
+        own = any(node.op == "get_attr" for node in graph.graph.nodes)
+        with _libraries() as libraries:
+            by_leaves = _inductor(graph, leaves)
+        if name and not own and len(libraries) == 1:
+            kept.keep(name, libraries[0], library(), leaves, by_leaves(*leaves))
+        return Code(by_leaves, traced._result)
+
+
+def _traced(by_leaves: Callable[..., Leaves], leaves: list[Any]) -> torch.fx.GraphModule:
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    graph = make_fx(by_leaves, {torch.ops.aten.bmm.default: product})(*leaves)
+    graph.graph.eliminate_dead_code()
+    graph.recompile()
+    return graph
+
+
+@contextmanager
+def _libraries() -> Iterator[list[Path]]:
+    """The libraries that torch loads for what it compiles or finds among what it keeps."""
+    from torch._inductor.codecache import PyCodeCache
+
+    load, found = PyCodeCache.load_by_key_path, list[Path]()
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        module = load(*arguments, **named)
+        if entry := getattr(module, "inductor_entry", None):  # a function of the library, which Python calls a module
+            found.append(Path(entry.__self__.__file__))
+        return module
+
+    with patch.object(PyCodeCache, "load_by_key_path", noted):
+        yield found
 
 
 def _inductor(graph: torch.fx.GraphModule, leaves: list[Any]) -> Callable[..., Any]:
     from torch._guards import TracingContext, tracing
+    from torch._inductor import codecache, config
     from torch._inductor import compile as inductor_compile
-    from torch._inductor import config
     from torch._inductor.exc import InductorError, InvalidCxxCompiler
     from torch._subclasses.fake_tensor import FakeTensorMode
     from torch.fx.experimental.symbolic_shapes import ShapeEnv
@@ -76,14 +115,20 @@ def _inductor(graph: torch.fx.GraphModule, leaves: list[Any]) -> Callable[..., A
     # without a shape environment torch keeps no compiled code on disk; with one it takes every size for a variable,
     # compiles for minutes and fails where a size is a product of others, unless it is told that they are fixed
     mode = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)
+    # torch would keep compiled headers among temporary files, where any user may write
+    headers = Path(codecache.cache_dir(), "headers")
+    kept_here = patch.object(codecache, "_HEADER_DIR", str(headers))
+    locked_here = patch.object(codecache, "_HEADER_LOCK_DIR", str(headers / "locks"))
     try:
         # on a CPU, kernels called from C++ take a third of the time between them that they take called from Python
         on_cpu = leaves[0].device.type == "cpu"
-        operators = {OPERATORS: loaded()} if on_cpu else {}
+        declared = {OPERATORS: loaded()} if on_cpu else {}
         # torch keeps no code whose configuration it cannot pickle, such as operators: these are named by their code
         unkeyed = [*config._cache_config_ignore_prefix, OPERATORS]
-        changes = {"cpp_wrapper": on_cpu, "_cache_config_ignore_prefix": unkeyed, **operators}
-        with tracing(TracingContext(mode)), config.patch(changes):
+        changes = {"cpp_wrapper": on_cpu, "_cache_config_ignore_prefix": unkeyed, **declared}
+        # their names are digests by this very program
+        changes["cpp_cache_precompile_headers"] = shutil.which("openssl") is not None
+        with tracing(TracingContext(mode)), config.patch(changes), kept_here, locked_here:
             return inductor_compile(graph, leaves)
     except (InvalidCxxCompiler, InductorError) as error:
         # torch wraps what happens while it writes code

@@ -252,17 +252,23 @@ def one_e_step(game: Game) -> Callable[[State, dict[str, Any], dict[str, Tensor]
 _codes: dict[tuple[Game, str], Code] = {}
 
 
-def lifted(game: Game, step: str, example: tuple[Any, ...]) -> Code:
+def lifted(game: Game, step: str, example: tuple[Any, ...], name: str = "") -> Code:
     """A step ("D", "G", "DG" or "E") of all replicas at once, compiled where the game says so.
 
-    Ready when it returns: compilation and the first call are done. Cached per process, by game and step.
+    Ready when it returns: compilation and the first call are done. Cached per process, by game and step; compiled code
+    of a game with a name also on disk: equal names must stand for equal games.
     """
     if (game, step) not in _codes:
         one = one_e_step(game) if step == "E" else one_step(game, step)
+        # a step gives a state like the one it is given, an E-step weights
+        result = pytree.tree_structure(0 if step == "E" else example[0])
+        what = f"{name}/{step}" if name else ""
         if game.lift == "loop":
-            code = flattened(looped(compiled(one, lane(example, 0)) if game.compiled else one), example)
+            code = flattened(looped(compiled(one, lane(example, 0), what, result) if game.compiled else one), example)
+        elif game.compiled:
+            code = compiled(vmap(one), example, what, result)
         else:
-            code = (compiled if game.compiled else flattened)(vmap(one), example)
+            code = flattened(vmap(one), example)
         with torch.no_grad():
             code(*example)
         _codes[game, step] = code

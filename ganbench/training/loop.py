@@ -58,12 +58,13 @@ class Training:
     """An ensemble in training; `iteration` counts those finished, `seconds` their time for all lanes together.
 
     `draws` gives the fields of each step in the place of the keyed ones: a check against theory takes fixed nodes.
+    Compiled code of a game with a `name`, which no other game may have, is kept on disk.
     """
 
-    def __init__(self, game: Game, lanes: list[Lane], target: Target, draws: Steps | None = None):
+    def __init__(self, game: Game, lanes: list[Lane], target: Target, draws: Steps | None = None, name: str = ""):
         if len(lanes) != game.width:
             raise ValueError(f"found {len(lanes)} lanes for an ensemble of width {game.width}; pad with copies")
-        self.game = game
+        self.game, self._name = game, name
         self.seeds = [lane.seed for lane in lanes]
         self.swept = game.swept(
             [lane.objective for lane in lanes],
@@ -107,10 +108,10 @@ class Training:
         use_precision(self.game.precision, self.game.device)
         fields = self._fields(0, 0)
         if self.game.objective.hold:
-            self._codes["E"] = lifted(self.game, "E", (self.state, self.swept, fields))
+            self._codes["E"] = lifted(self.game, "E", (self.state, self.swept, fields), self._name)
             fields["r"] = self._codes["E"](self.state, self.swept, fields)
         for step in dict.fromkeys(self._schedule):
-            self._codes[step] = lifted(self.game, step, (self.state, self.swept, fields))
+            self._codes[step] = lifted(self.game, step, (self.state, self.swept, fields), self._name)
         if self.game.device == "cuda" and isinstance(self._draws, CounterDraws):
             self._recording = self._record(self._draws)
         self.compile_s += time.perf_counter() - began

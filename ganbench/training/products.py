@@ -34,6 +34,9 @@ SOURCE = Path(__file__).with_suffix(".cpp").read_text()
 NAME = f"small_product_{hashlib.blake2b(SOURCE.encode(), digest_size=6).hexdigest()}"
 """Of the operator: it names its code, so that compiled code which torch keeps is not called with another."""
 
+SYMBOL = f"aoti_torch_cpu_{NAME}"
+"""Of its function in C++."""
+
 _operators = torch.library.Library("ganbench", "FRAGMENT")
 _operators.define(f"{NAME}(Tensor left, Tensor right) -> Tensor", tags=(torch.Tag.flexible_layout,))
 _operators.impl(NAME, torch.bmm, "CPU")
@@ -67,12 +70,17 @@ def product(left: Float[Tensor, "R m k"], right: Float[Tensor, "R k n"]) -> Floa
 
 
 @functools.cache
-def loaded() -> dict[Any, list[str]]:
-    """The compiled operator, for all code that is loaded later, and its declaration. Raises InvalidCxxCompiler."""
+def library() -> Path:
+    """The compiled operator, which all code that is loaded later can call. Raises InvalidCxxCompiler."""
     from torch._inductor.codecache import CppCodeCache
 
-    symbol = f"aoti_torch_cpu_{NAME}"
-    library = CppCodeCache.load(SOURCE.replace("aoti_torch_cpu_PRODUCT", symbol))
-    ctypes.CDLL(library._name, mode=ctypes.RTLD_GLOBAL)
+    path = CppCodeCache.load(SOURCE.replace("aoti_torch_cpu_PRODUCT", SYMBOL))._name
+    ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+    return Path(path)
+
+
+def loaded() -> dict[Any, list[str]]:
+    """The operator and its declaration in C++, as torch's compiler takes them. Raises InvalidCxxCompiler."""
+    library()
     handle = "AtenTensorHandle"
-    return {small_product: [f"AOTITorchError {symbol}({handle} left, {handle} right, {handle}* result)"]}
+    return {small_product: [f"AOTITorchError {SYMBOL}({handle} left, {handle} right, {handle}* result)"]}

@@ -25,7 +25,7 @@ from ganbench.execution.tasks import Finished, Progress, Requeued, Task
 from ganbench.execution.worker import Job
 from ganbench.planning import Replica
 from ganbench.study import Watcher
-from ganbench.suite import Suite, apply_overrides, parse_suite
+from ganbench.suite import Cell, Suite, apply_overrides, parse_suite
 
 ray = pytest.importorskip("ray", reason="Ray is not installed; pip install 'ganbench[ray]'")
 pytestmark = pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="finds workers through /proc, as on Linux")
@@ -314,12 +314,14 @@ def test_an_ensemble_begun_here_goes_on_from_its_checkpoint_in_the_cluster(
     monkeypatch.setattr(worker, "CHECKPOINT_S", 0.0)
     monkeypatch.setattr(worker, "STRETCH_S", 0.0)
     worker.run_job(task.job, report)
-    assert 0 < done < 150
+    iterations = Cell.from_definition(task.job.definitions[0]["cell"]).iterations
+    assert iterations is not None
+    assert 0 < done < iterations
     team.how = replace(team.how, silence_s=60.0)  # a worker that is lost to a busy machine would tell its steps twice
     events = list(team.run([task]))
     assert isinstance(events[0], Progress)
     assert events[0].iterations == done
-    assert sum(event.iterations for event in events if isinstance(event, Progress)) == 150
+    assert sum(event.iterations for event in events if isinstance(event, Progress)) == iterations
     assert statuses(events[-1]) == ["completed", "completed"]
 
 

@@ -229,12 +229,27 @@ def handles(process: int, number: signal.Signals) -> bool:
     return bool(caught >> (number - 1) & 1)
 
 
-def interrupted(runs: Zygote, study: Path, number: signal.Signals, rng: random.Random) -> int:
-    """The exit code of a run that got a signal at some moment."""
+def begun(runs: Zygote, study: Path) -> int:
+    """A run that handles signals from now on."""
     child = runs.start("run", str(study), said=study.with_name("said"))
     while not handles(child, signal.SIGTERM):
         time.sleep(0.001)
-    time.sleep(rng.random() * 1.2)
+    return child
+
+
+def duration_s(runs: Zygote, study: Path) -> float:
+    """Seconds in which a run can be interrupted here, on this machine as busy as it is."""
+    child, began = begun(runs, study), time.perf_counter()
+    assert runs.wait(child) == 0
+    shutil.rmtree(study)
+    study.mkdir()
+    return time.perf_counter() - began
+
+
+def interrupted(runs: Zygote, study: Path, number: signal.Signals, after_s: float) -> int:
+    """The exit code of a run that got a signal so many seconds after it could."""
+    child = begun(runs, study)
+    time.sleep(after_s)
     os.kill(child, number)
     began = time.perf_counter()
     code = runs.wait(child)
@@ -265,10 +280,10 @@ def check_interrupted(study: Path, whole: dict[str, Any], code: int) -> None:
 def check_interrupts(
     runs: Zygote, study: Path, whole: dict[str, Any], number: signal.Signals, turns: int, names: list[str] | None
 ) -> None:
-    rng, stopped = random.Random(number), 0
+    rng, stopped, lasts_s = random.Random(number), 0, duration_s(runs, study)
     for turn in range(turns):
         if names is None:
-            code = interrupted(runs, study, number, rng)
+            code = interrupted(runs, study, number, rng.random() * lasts_s)
         else:
             code = interrupted_at_a_call(runs, study, number, names, rng)
         assert code in (0, SIGNALS[number]), study.with_name("said").read_text()

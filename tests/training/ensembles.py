@@ -22,7 +22,7 @@ SMALL = {"network": MLP(width=8), "batch": 16}
 ADAM = Adam()
 
 
-def new(lanes: list[Lane], size: dict[str, Any], compiled: bool = False) -> Training:
+def new(lanes: list[Lane], size: dict[str, Any], compiled: bool = False, name: str = "") -> Training:
     """An ensemble before its first iteration, padded with copies of its first lane."""
     target, first = Ring8(), lanes[0]
     game = Game(
@@ -37,7 +37,7 @@ def new(lanes: list[Lane], size: dict[str, Any], compiled: bool = False) -> Trai
         compiled=compiled,
         device="cpu",
     )
-    return Training(game, lanes + lanes[:1] * (WIDTH - len(lanes)), target)
+    return Training(game, lanes + lanes[:1] * (WIDTH - len(lanes)), target, name=name)
 
 
 def trained(
