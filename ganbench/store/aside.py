@@ -10,7 +10,7 @@ from pathlib import Path
 from ganbench.store.compaction import open_all
 from ganbench.store.container import DamagedError, Status, refusal
 from ganbench.store.records import read_records
-from ganbench.store.replicas import read_arrays, result_files
+from ganbench.store.replicas import arrays_beside, result_files
 
 ASIDE = "damaged"
 """The folder in a suite's folder to which they go; nothing reads it."""
@@ -25,10 +25,9 @@ def sound(folder: Path | str) -> tuple[dict[str, Status], list[DamagedError]]:
     folder, damaged = Path(folder), list[DamagedError]()
     statuses = {}
     for result in open_all(folder, result_files(folder), damaged):
-        arrays = result.path.with_suffix(".safetensors")
         try:
-            if result.payload["arrays_sha256"] and arrays.exists():
-                read_arrays(result.path)
+            if result.path.with_suffix(".safetensors").exists():
+                arrays_beside(result.path, result.payload["arrays_sha256"])
             statuses[result.replica_id] = result.status
         except DamagedError as error:
             damaged.append(error)

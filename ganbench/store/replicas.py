@@ -174,7 +174,11 @@ def read(path: Path | str) -> ReplicaResult:
 def read_arrays(path: Path | str) -> dict[str, np.ndarray]:
     """The arrays that belong to a replica's Parquet file. Raises StoreError where they are missing or not its own."""
     path = Path(path)
-    expected = open_result(path).payload["arrays_sha256"]
+    return arrays_beside(path, open_result(path).payload["arrays_sha256"])
+
+
+def arrays_beside(path: Path, expected: str | None) -> dict[str, np.ndarray]:
+    """The arrays beside a replica's Parquet file, which expects their digest, or none. Raises as `read_arrays`."""
     if expected is None:
         return {}
     arrays = path.with_suffix(".safetensors")
