@@ -14,6 +14,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
+from ganbench.training import sources  # noqa: F401  before all that it vouches for
+
 if TYPE_CHECKING:
     from ganbench.execution.worker import Job
 

@@ -8,7 +8,6 @@ Over 250 lines: one ensemble from its start or checkpoint to its outcomes, in th
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import sys
 import time
 import traceback
@@ -201,10 +200,13 @@ def new_training(job: Job, cells: list[Cell]) -> Training:
 
 
 def _name_of_steps(cell: Cell, execution: dict[str, Any]) -> str:
-    """What code of a cell's steps is kept under, whatever its target; the package's own text is seen to there."""
-    outside = catalogue.OBJECTIVES.sources(cell.objective.place or cell.objective.name)
-    texts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in outside]
-    return digest([affinity_of(cell), {**execution, "code": texts}])
+    """What code of a cell's steps is kept under, whatever its target, beside the package's own text.
+
+    None, "", for an objective from outside: what its own files import, nobody knows.
+    """
+    if catalogue.OBJECTIVES.sources(cell.objective.place or cell.objective.name):
+        return ""
+    return digest([affinity_of(cell), {**execution, "code": ""}])
 
 
 def run_baselines(job: Job, cells: list[Cell], report: Report) -> list[Outcome]:

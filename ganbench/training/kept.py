@@ -4,7 +4,7 @@ Torch keeps compiled code as well, but finds it by the traced graph: the compile
 before it can look, which is most of what a second run does before its first iteration.
 
 A step is kept as the library that torch built and that of the operators it calls, each under the digest of its content,
-and as a note that names both. They are checked against their digests before use.
+and a note that names both. They are checked against their digests before use.
 """
 
 from __future__ import annotations
@@ -16,15 +16,17 @@ import importlib.util
 import json
 import os
 import platform
+import sysconfig
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ganbench.folders import cache_folder, temporary_path
+from ganbench.training import sources
 
 Leaves = Sequence[torch.Tensor]
 """The tensors of nested arguments or results, in the order of `torch.utils._pytree`."""
@@ -32,49 +34,32 @@ Leaves = Sequence[torch.Tensor]
 ENTRY = "inductor_entry_cpp"
 """What torch calls the function of a library: handles of tensors -> handles of tensors."""
 
-PACKAGE = Path(__file__).parents[1]
-
-
-def sources(package: Path = PACKAGE) -> str:
-    """A digest of a package's whole text: what traces a step, and what it is made of."""
-    digests = hashlib.sha256()
-    for path in sorted((*package.rglob("*.py"), *package.rglob("*.cpp"))):
-        digests.update(f"{path.relative_to(package)}\0".encode() + path.read_bytes())
-    return digests.hexdigest()
-
-
-AT_FIRST = sources()
-"""Of what this process has imported, as long as nobody has changed it since."""
-
-
-@dataclass(frozen=True)
-class Note:
-    """What is kept of one step; libraries by the SHA-256 of their content."""
-
-    library: str
-    operators: str  # the library whose operators it calls
+UNUSED_S = 90 * 86400
+"""The age since its last use from which a file is removed: each version of the sources keeps code of its own."""
 
 
 def name_of(what: str, leaves: Leaves) -> str:
-    """The name of code: what it computes, for tensors like these, by these sources on this kind of processor.
+    """The name of code: what it computes, for tensors like these, by these sources, this torch, Python and processor.
 
-    None ("") where sources have changed since this process began: it may have imported some before and some after.
+    None, "", where sources have changed since this process began.
     """
-    if sources() != AT_FIRST:
+    if not (text := sources.unchanged()):
         return ""
     tensors = [[str(leaf.dtype), list(leaf.shape), list(leaf.stride())] for leaf in leaves]
-    parts = [what, tensors, AT_FIRST, _processor(), torch.__version__, os.environ.get("CXX", "")]
+    versions = [torch.__version__, torch.version.git_version, sysconfig.get_config_var("SOABI")]
+    parts = [what, tensors, text, *versions, _processor(), os.environ.get("CXX", "")]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def find(name: str) -> Callable[..., Leaves] | None:
-    """The code kept under a name, called by leaves; None where there is none or it is damaged."""
-    folder = _folder()
-    with suppress(OSError, ImportError, ValueError, TypeError, KeyError):
-        said = json.loads((folder / f"{name}.json").read_text())
-        note = Note(str(said["library"]), str(said["operators"]))
-        operators, library = (folder / f"{digest}.so" for digest in (note.operators, note.library))
-        if all(_digest(path.read_bytes()) == path.stem for path in (operators, library)):
+    """The code kept under a name, called by leaves; None where there is none, or it is damaged or does not load."""
+    with suppress(Exception):  # whatever a file or another version of torch brings: the code is made anew
+        note = _folder() / f"{name}.json"
+        paths = [_folder() / f"{digest}.so" for digest in json.loads(note.read_text())]
+        if all(_digest(path.read_bytes()) == path.stem for path in paths):
+            for path in (note, *paths):
+                os.utime(path)
+            operators, library = paths
             ctypes.CDLL(str(operators), mode=ctypes.RTLD_GLOBAL)
             return _called(library)
     return None
@@ -83,15 +68,21 @@ def find(name: str) -> Callable[..., Leaves] | None:
 def keep(name: str, library: Path, operators: Path, leaves: Leaves, found: Leaves) -> None:
     """Keeps the library of a step, if called by itself it makes of some leaves what was found with torch's own call.
 
-    Nor where sources have changed since the name was given. What a disk refuses costs the next run seconds, this one
-    nothing.
+    Nor where sources have changed since the name was given. Whatever fails costs the next run seconds, this one
+    nothing: torch's own call is there.
     """
-    with suppress(OSError):
-        copies = [_copied(path) for path in (operators, library)]
-        again = _called(copies[1])(*leaves)
-        if sources() == AT_FIRST and len(again) == len(found) and all(map(_same_bits, again, found)):
-            note = Note(library=copies[1].stem, operators=copies[0].stem)
-            _write(_folder() / f"{name}.json", json.dumps(asdict(note)).encode())
+    with suppress(Exception):
+        paths = [_copied(path) for path in (operators, library)]
+        again = _called(paths[1])(*leaves)
+        if sources.unchanged() and len(again) == len(found) and all(map(_same_bits, again, found)):
+            _write(_folder() / f"{name}.json", json.dumps([path.stem for path in paths]).encode())
+        _remove_unused()
+
+
+def _remove_unused() -> None:
+    for path in _folder().iterdir():
+        if time.time() - path.stat().st_mtime > UNUSED_S:
+            path.unlink()
 
 
 def _called(library: Path) -> Callable[..., Leaves]:

@@ -64,7 +64,9 @@ def product(left: Float[Tensor, "R m k"], right: Float[Tensor, "R k n"]) -> Floa
     if columns <= NARROW and rows > columns:
         # the gradient of a first layer took 22 us so for 8 replicas, 150 the other way
         return torch.bmm(right.mT, left.mT).mT.contiguous()
-    if left.dtype == torch.float32 and columns % VECTOR == 0 and min(rows, terms) * columns <= SMALL:
+    # products.cpp computes on one core, the library on all threads of a process
+    alone = left.dtype == torch.float32 and torch.get_num_threads() == 1
+    if alone and columns % VECTOR == 0 and min(rows, terms) * columns <= SMALL:
         return small_product(left, right)
     return NotImplemented
 

@@ -123,7 +123,7 @@ def test_a_frozen_replica_keeps_its_bits():
     assert same_bits(lane(training, 2), before)
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.torture)])  # 10 s to compile
 def test_an_infinite_rate_freezes_its_lane_at_finite_weights(compiled: bool):
     # the loss that is taken before the step is finite: the weights alone tell
     lanes = [Lane(NonSaturating(), SGD(lr_d=rate, lr_g=0.1), 3) for rate in (0.1, np.inf, 0.2)]

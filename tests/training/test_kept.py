@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import sysconfig
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from ensembles import ADAM, SMALL, new
+from ensembles import ADAM, BIG, new
 from torch.utils import _pytree as pytree
 
+from ganbench import pipeline
+from ganbench.execution.worker import _name_of_steps
 from ganbench.folders import cache_folder
-from ganbench.objectives.em import EM
-from ganbench.training import compilation, kept
+from ganbench.objectives.minimax import NonSaturating
+from ganbench.training import compilation, kept, sources
 from ganbench.training import ensemble as ensembles
 from ganbench.training.compilation import compiled
 from ganbench.training.loop import Lane, Training
@@ -60,13 +67,20 @@ def test_code_of_another_name_or_shape_is_not_taken(other: dict[str, Any], monke
         compiled_once(**other)
 
 
-@pytest.mark.parametrize(("part", "other"), [("AT_FIRST", "another"), ("_processor", lambda: "another")])
-def test_code_of_other_sources_or_another_processor_is_not_taken(
-    part: str, other: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("owner", "part", "other"),
+    [
+        (sources, "unchanged", lambda: "other sources"),
+        (kept, "_processor", lambda: "another processor"),
+        (torch.version, "git_version", "another build"),
+        (sysconfig, "get_config_var", lambda name: "cpython-399"),
+    ],
+)
+def test_code_of_other_sources_or_another_machine_or_python_is_not_taken(
+    owner: Any, part: str, other: Any, monkeypatch: pytest.MonkeyPatch
 ):
     compiled_once()
-    monkeypatch.setattr(kept, part, other)
-    monkeypatch.setattr(kept, "sources", lambda: kept.AT_FIRST)
+    monkeypatch.setattr(owner, part, other)
     monkeypatch.setattr(compilation, "_traced", forbidden)
     with pytest.raises(AssertionError, match="traced"):
         compiled_once()
@@ -77,20 +91,96 @@ def test_a_change_of_any_source_is_seen(name: str, tmp_path: Path):
     (tmp_path / "training").mkdir()
     source = tmp_path / "training" / name
     source.write_text("1")
-    before = kept.sources(tmp_path)
+    before = sources.digest_of(tmp_path)
     source.write_text("2")
-    assert kept.sources(tmp_path) != before
+    assert sources.digest_of(tmp_path) != before
+
+
+def test_sources_that_cannot_be_read_have_no_digest(tmp_path: Path):
+    (tmp_path / ".#unsaved.py").symlink_to(tmp_path / "nowhere")
+    assert sources.digest_of(tmp_path) == ""
 
 
 def test_nothing_is_taken_or_kept_once_sources_have_changed(monkeypatch: pytest.MonkeyPatch):
     compiled_once()
     notes = set((cache_folder() / "steps").glob("*.json"))
-    monkeypatch.setattr(kept, "sources", lambda: "edited since")
+    monkeypatch.setattr(sources, "digest_of", lambda: "edited since")
     compiled_once("new code")
     assert set((cache_folder() / "steps").glob("*.json")) == notes
     monkeypatch.setattr(compilation, "_traced", forbidden)
     with pytest.raises(AssertionError, match="traced"):
         compiled_once()
+
+
+OTHER_PROCESS = """
+import sys
+from ganbench.training.device import prepare_process
+prepare_process(1)
+import test_kept
+if sys.argv[1] == "again":
+    test_kept.compilation._traced = test_kept.forbidden
+    sys.meta_path.insert(0, test_kept.NoCompiler())
+print(test_kept.compiled_once().numpy().tobytes().hex())
+"""
+
+
+class NoCompiler:
+    """Lets nothing import torch's compiler."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        assert not name.startswith(("torch._inductor", "torch._dynamo")), name
+
+
+def test_another_process_finds_kept_code_and_needs_no_compiler():
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[2])])
+    said = [
+        subprocess.run(
+            [sys.executable, "-c", OTHER_PROCESS, turn], env={**os.environ, "PYTHONPATH": path}, capture_output=True
+        )
+        for turn in ("first", "again")
+    ]
+    assert said[1].returncode == 0, said[1].stderr.decode()[-2000:]
+    assert said[0].stdout == said[1].stdout != b""
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "objective": {"objectives": ["minimax"]},
+    "field of an objective": {"objectives": ["non-saturating[packing=2]"]},
+    "regulariser": {"objectives": ["non-saturating + r1"]},
+    "network": {"network": "mlp[width=32]"},
+    "latent": {"settings": {"training.latent": 5}},
+    "batch": {"settings": {"training.batch": 64}},
+    "optimiser": {"objectives": ["non-saturating[ema=.99]"]},
+    "threads": {"settings": {"execution.threads": 2}},
+    "width": {"settings": {"execution.width": 16}},
+    "precision": {"settings": {"execution.precision": "bf16"}},
+    "lift": {"settings": {"execution.lift_cpu": "loop"}},
+}
+
+
+def name_of_steps(**changes: Any) -> str:
+    planned = pipeline.plan(
+        "toy2d", **{"objectives": ["non-saturating"], "targets": ["ring8"], "seeds": 1, "device": "cpu", **changes}
+    )
+    replica = next(replica for replica in planned.replicas if replica.cell.trained)
+    return _name_of_steps(replica.cell, replica.definition["execution"])
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_changes_a_step_changes_its_name(change: str):
+    assert name_of_steps(**CHANGES[change]) != name_of_steps()
+
+
+def test_a_target_changes_a_name_where_the_objective_knows_it_alone():
+    assert name_of_steps(targets=["grid25"]) == name_of_steps()
+    knows = {"objectives": ["em[prior=target]"]}
+    assert name_of_steps(**knows, targets=["grid25"]) != name_of_steps(**knows)
+
+
+def test_an_objective_from_outside_has_no_name(tmp_path: Path):
+    text = "from ganbench.objectives.minimax import NonSaturating\n\n\nclass Mine(NonSaturating):\n    pass\n"
+    (tmp_path / "mine.py").write_text(text)
+    assert name_of_steps(objectives=[f"{tmp_path / 'mine.py'}:Mine"]) == ""
 
 
 def damaged_note(folder: Path) -> None:
@@ -112,7 +202,7 @@ def missing_library(folder: Path) -> None:
 
 def note_of_numbers(folder: Path) -> None:
     (note,) = folder.glob("*.json")
-    note.write_text(json.dumps({"library": 3, "operators": ["../x"]}))
+    note.write_text(json.dumps([3, {"library": "../x"}]))
 
 
 @pytest.mark.parametrize("damage", [damaged_note, damaged_library, missing_library, note_of_numbers])
@@ -130,6 +220,30 @@ def test_code_that_gives_other_bits_when_called_by_itself_is_not_kept(monkeypatc
     assert list((cache_folder() / "steps").glob("*.json")) == []
 
 
+def test_a_library_that_cannot_be_loaded_hinders_nothing(monkeypatch: pytest.MonkeyPatch):
+    def unloadable(path: Path) -> Any:
+        raise ImportError(f"{path}: failed to map segment from shared object")
+
+    monkeypatch.setattr(kept, "_loaded", unloadable)
+    assert torch.equal(compiled_once(), compiled_once())
+    assert list((cache_folder() / "steps").glob("*.json")) == []
+
+
+def test_code_that_nobody_has_used_for_months_is_removed(monkeypatch: pytest.MonkeyPatch):
+    compiled_once("old")
+    compiled_once("old, but used")
+    folder, long_ago = cache_folder() / "steps", time.time() - 2 * kept.UNUSED_S
+    before = set(folder.glob("*.json"))
+    for path in folder.iterdir():
+        os.utime(path, (long_ago, long_ago))
+    compiled_once("old, but used")
+    compiled_once("new")
+    assert len(before & set(folder.glob("*.json"))) == 1
+    monkeypatch.setattr(compilation, "_traced", forbidden)
+    compiled_once("old, but used")
+    compiled_once("new")
+
+
 def test_a_disk_that_refuses_keeps_nothing_and_hinders_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "steps").write_text("a file where a folder is expected")
@@ -144,7 +258,8 @@ def test_a_function_that_brings_tensors_of_its_own_is_not_kept():
 
 
 def trained(name: str) -> Training:
-    training = new([Lane(EM(), ADAM, seed) for seed in range(2)], SMALL, compiled=True, name=name)
+    objective = NonSaturating(updates="simultaneous")  # one graph to compile instead of two
+    training = new([Lane(objective, ADAM, seed) for seed in range(2)], BIG, compiled=True, name=name)
     training.advance(5)
     return training
 
