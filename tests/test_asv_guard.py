@@ -86,7 +86,7 @@ def git(project: Path, *arguments: str) -> None:
     subprocess.run(["git", *named, *arguments], cwd=project, check=True, capture_output=True)
 
 
-def commit(project: Path, one: int = LOOPS, other: int = LOOPS) -> None:
+def commit(project: Path, one: int | str = LOOPS, other: int = LOOPS) -> None:
     """One more commit of the package, with so much work in its two functions."""
     (project / "tiny" / "__init__.py").write_text(PACKAGE.format(one=one, other=other))
     git(project, "add", "--all")
@@ -123,6 +123,23 @@ def test_a_commit_that_is_30_percent_slower_is_flagged_and_the_benchmark_named(p
     assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("SLOWER")] == [
         "loops.Loops.time_one"
     ]
+
+
+@pytest.mark.skipif(bool(QUIET), reason="a matter of counted lines")
+def test_the_factor_is_1_10(project: Path):
+    commit(project, one=115 * LOOPS // 100, other=105 * LOOPS // 100)
+    done = guarded(project, "HEAD~1", "HEAD")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("suspected")] == [
+        "loops.Loops.time_one"
+    ]
+
+
+def test_a_commit_whose_benchmark_fails_is_not_let_go(project: Path):
+    commit(project, one="1 / 0")
+    done = guarded(project, "HEAD~1", "HEAD")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "FAILED: loops.Loops.time_one at the second commit" in done.stdout
 
 
 def test_a_commit_that_changes_no_work_is_let_go(project: Path):

@@ -20,6 +20,8 @@ GPU_SHAPES = {
     "H=128 B=512": (1024, 512, 128, 128),
     "one product": (1, 8192, 8192, 8192),
 }
+TOGETHER_S = 60.0
+"""Seconds to wait for other processes that measure at the same time."""
 MEASURED_S = 0.15
 """Seconds of each measurement; six on a CPU and nine on a GPU."""
 CALLS = 4
@@ -50,9 +52,12 @@ def _wait(device: str) -> None:
 
 
 def together(processes: int) -> dict[str, float]:
-    """Rates of so many processes at the same time, summed; each has one thread."""
+    """Rates of so many processes at the same time, summed; each has one thread.
+
+    Raises an error where one of them ends early, as where memory is short.
+    """
     context = multiprocessing.get_context("fork")  # torch is imported once, and no thread of it has begun
-    start, rates = context.Barrier(processes), context.SimpleQueue()
+    start, rates = context.Barrier(processes, timeout=TOGETHER_S), context.Queue()
 
     def measure() -> None:
         found = {}
@@ -64,7 +69,7 @@ def together(processes: int) -> dict[str, float]:
     workers = [context.Process(target=measure, daemon=True) for _ in range(processes)]
     for worker in workers:
         worker.start()
-    found = [rates.get() for _ in workers]
+    found = [rates.get(timeout=TOGETHER_S) for _ in workers]
     for worker in workers:
         worker.join()
     return {name: sum(each[name] for each in found) for name in SHAPES}
@@ -83,7 +88,7 @@ def main() -> None:
     torch.set_num_threads(1)
     processes = int(sys.argv[1])
     rates: dict[str, Any] = {"one thread": {name: gflop_per_s(shape) for name, shape in SHAPES.items()}}
-    if processes > 1 and "fork" in multiprocessing.get_all_start_methods():
+    if processes > 1 and sys.platform == "linux":  # elsewhere a fork of what has multiplied is not safe
         rates[f"{processes} processes"] = together(processes)
     if torch.cuda.is_available():
         rates |= {f"GPU {precision}": found for precision, found in on_gpu().items()}

@@ -71,7 +71,8 @@ def speeds(asv: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
         iteration_s = float(newest.ms.min()) / 1e3
         at = {"commit": newest.commit.iloc[0], "date": newest.date.iloc[0]}
         row = {"machine": machine, "objective": objective, **at, **ms}
-        row |= _quality(asv[asv.machine == machine], str(objective), iteration_s)
+        there = asv[(asv.machine == machine) & (asv.commit == at["commit"])]
+        row |= _quality(there, str(objective), iteration_s)
         row |= _to_target(reached, str(objective), newest.parameters.iloc[0], iteration_s)
         rows.append({**row, "quickest_s": iteration_s})
     if not rows:
@@ -85,7 +86,10 @@ def _only(values: pd.Series) -> float:
 
 
 def _quality(asv: pd.DataFrame, objective: str, iteration_s: float) -> dict[str, float]:
-    """W1 after asv's budget, the budget, and how much of the untrained generator's W1 a second takes off."""
+    """W1 after asv's budget, the budget, and how much of the untrained generator's W1 a second takes off.
+
+    From the timings of one commit: its speed beside another's quality would hide that it is faster and worse.
+    """
     tracked = asv[asv.benchmark == QUALITY]
     own = tracked[[p.get("objective") == objective for p in tracked.parameters]]
     start = asv[asv.benchmark == START]

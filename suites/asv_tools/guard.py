@@ -92,9 +92,10 @@ class Pair:
 
 
 def compared(found: pd.DataFrame, base: str, head: str) -> pd.DataFrame:
-    """One row per benchmark and parameters that both commits have: name, kind, before, after and their ratio.
+    """One row per benchmark and parameters of the base: name, kind, before, after and their ratio.
 
-    Of times the quickest sample counts, of everything else the value.
+    Of times the quickest sample counts, of everything else the value. After is NaN where the head has none: both run
+    the head's benchmarks, so there it failed, or took longer than asv allows.
     """
     quickest = [
         min(samples) if kind == "time" and samples else value
@@ -103,11 +104,10 @@ def compared(found: pd.DataFrame, base: str, head: str) -> pd.DataFrame:
     each = list(zip(found.benchmark, found.parameters, strict=True))
     table = found.assign(name=[name_of(*e) for e in each], pattern=[pattern_of(*e) for e in each], quickest=quickest)
     before, after = (table[table.commit == commit].set_index("name") for commit in (base, head))
-    both = before.index.intersection(after.index, sort=False)
-    before, after = before.loc[both], after.loc[both]
-    ratio = after.quickest / before.quickest
-    about = {name: after[name] for name in ("kind", "unit", "pattern")}
-    return pd.DataFrame({**about, "before": before.quickest, "after": after.quickest, "ratio": ratio})
+    before = before[before.quickest.notna()]
+    after = after.quickest.reindex(before.index)
+    about = {name: before[name] for name in ("kind", "unit", "pattern")}
+    return pd.DataFrame({**about, "before": before.quickest, "after": after, "ratio": after / before.quickest})
 
 
 def name_of(benchmark: str, parameters: dict[str, str]) -> str:
@@ -132,19 +132,23 @@ def say(what: str, rows: pd.DataFrame) -> None:
 
 
 def judge(pair: Pair, bench: Sequence[str], factor: float, rounds: int) -> int:
+    """Measures and prints; 1 where something is slower, 2 where something could not be measured, else 0."""
     pair.check_out()
     first = compared(pair.measure("first", rounds, bench), pair.base, pair.head)
     suspected = slower(first, factor)
     say("suspected", suspected)
-    changed = first[(first.kind != "time") & ~first.ratio.between(1 / factor, factor)]
+    changed = first[(first.kind != "time") & first.ratio.notna() & ~first.ratio.between(1 / factor, factor)]
     say("changed, not judged", changed)
-    confirmed = suspected.iloc[:0]
+    failed, confirmed = list(first.index[first.ratio.isna()]), suspected.iloc[:0]
     if len(suspected):
-        again = pair.measure("again", 2 * rounds, list(suspected.pattern))
-        confirmed = slower(compared(again, pair.base, pair.head), factor)
+        again = compared(pair.measure("again", 2 * rounds, list(suspected.pattern)), pair.base, pair.head)
+        confirmed = slower(again, factor)
+        failed += sorted(set(suspected.index) - set(again.index[again.ratio.notna()]))
         say("SLOWER", confirmed)
+    for name in failed:
+        print(f"FAILED: {name} at the second commit, or beyond its time limit")
     print(f"{len(first)} compared, {len(suspected)} suspected, {len(confirmed)} slower by more than {factor:g} times")
-    return 1 if len(confirmed) else 0
+    return 1 if len(confirmed) else 2 if failed else 0
 
 
 def main() -> int:

@@ -31,7 +31,7 @@ def variants(participant: str, device: str) -> list[dict[str, Any]]:
             own = [best, {"adam": "compiled", "joined": True}, *captured]
             return [{"compiled": True, **each} for each in own]
         case "jax":
-            return [{"prng": "threefry2x32"}, {"prng": "rbg"}]
+            return [{"prng": prng, "joined": joined} for joined in (True, False) for prng in ("threefry2x32", "rbg")]
     return [{}]
 
 
@@ -50,7 +50,7 @@ def check_settings(participants: tuple[str, ...]) -> Mapping[str, tuple[str, dic
         "loop-default": {"adam": "default"},
         "loop": {"adam": "fused", "joined": True},
         "compiled": {"compiled": True, "adam": "fused", "joined": True},
-        "jax": {},
+        "jax": {"joined": True},
         "ganbench": {"width": LEAST_WIDTH},
     }
     return {name: (name, own[name]) for name in participants if name in own}

@@ -1,10 +1,12 @@
 """The same work as JAX people write it: jit(vmap(scan)) over replicas, optax's Adam, draws from jax.random inside.
 
-Settings: `prng` is "threefry2x32", JAX's default, or "rbg".
+Settings: `prng` is "threefry2x32", JAX's default, or "rbg"; `joined` lets the discriminator see real and generated
+samples in one pass.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -50,7 +52,14 @@ def norm(v: Any) -> Any:
     return jnp.sqrt(jnp.square(v).sum(1) + EPS)
 
 
-def d_loss(work: Work, D: Any, G: Any, b: dict[str, Any]) -> Any:
+def judged(D: Any, x: Any, fake: Any, joined: bool) -> Any:
+    """Scores of real and of generated samples."""
+    if joined:
+        return jnp.split(network(D, jnp.concatenate([x, fake])), 2)
+    return network(D, x), network(D, fake)
+
+
+def d_loss(work: Work, D: Any, G: Any, b: dict[str, Any], joined: bool = False) -> Any:
     fake = network(G, b["z"])
 
     def penalty(score: Any) -> Any:
@@ -60,18 +69,18 @@ def d_loss(work: Work, D: Any, G: Any, b: dict[str, Any]) -> Any:
 
     match work.objective:
         case "non-saturating" | "em":
-            real, made = network(D, b["x"]), network(D, fake)
+            real, made = judged(D, b["x"], fake, joined)
             return -jax.nn.log_sigmoid(real).mean() - jax.nn.log_sigmoid(-made).mean()
         case "wasserstein-gp":
-            gap = network(D, fake).mean() - network(D, b["x"]).mean()
-            return gap + penalty(lambda v: network(D, v)[:, 0])
+            real, made = judged(D, b["x"], fake, joined)
+            return made.mean() - real.mean() + penalty(lambda v: network(D, v)[:, 0])
     anchor = network(D, network(G, b["z2"]))
 
-    def f(v: Any) -> Any:
-        h = network(D, v)
+    def f(h: Any) -> Any:
         return norm(h - anchor) - norm(h)
 
-    return f(fake).mean() - f(b["x"]).mean() + penalty(f)
+    real, made = judged(D, b["x"], fake, joined)
+    return f(made).mean() - f(real).mean() + penalty(lambda v: f(network(D, v)))
 
 
 def g_loss(work: Work, G: Any, D: Any, b: dict[str, Any]) -> Any:
@@ -95,7 +104,7 @@ def weighted(work: Work, state: Any, b: dict[str, Any]) -> dict[str, Any]:
     return {**b, "r": jax.nn.softmax(jax.nn.log_sigmoid(logits))}
 
 
-def iterate(work: Work, adam: Any, state: Any, steps: list[dict[str, Any]]) -> Any:
+def iterate(work: Work, adam: Any, state: Any, steps: list[dict[str, Any]], joined: bool) -> Any:
     """One replica's iteration, with the fields of each of its gradient steps."""
     held = weighted(work, state, steps[0])
     steps = [{**b, "z": held["z"], "r": held["r"]} for b in steps] if work.objective == "em" else steps
@@ -107,7 +116,7 @@ def iterate(work: Work, adam: Any, state: Any, steps: list[dict[str, Any]]) -> A
 
     state = dict(state)
     for b in steps[:-1]:
-        descended("D", d_loss, state["G"], b)
+        descended("D", partial(d_loss, joined=joined), state["G"], b)
     descended("G", g_loss, state["D"], steps[-1])
     return state
 
@@ -124,6 +133,7 @@ def trajectory(work: Work, setting: dict[str, Any], iterations: int, replicas: i
     """Losses of D and G on the probe after each iteration (iterations, R, 2), from the data that is dropped in."""
     prepare(work, setting)
     adam, fields, count = optimiser(work), dropped_in(work, iterations, replicas), len(work.schedule)
+    joined = setting.get("joined", False)
     each = initial_weights(work, replicas)
 
     def layers(player: str) -> list[Any]:
@@ -135,7 +145,8 @@ def trajectory(work: Work, setting: dict[str, Any], iterations: int, replicas: i
         scanned = {name: v[:-1].reshape(iterations, count, *v.shape[1:]) for name, v in data.items()}
 
         def body(state: Any, stacked: dict[str, Any]) -> Any:
-            state = iterate(work, adam, state, [{name: v[i] for name, v in stacked.items()} for i in range(count)])
+            each = [{name: v[i] for name, v in stacked.items()} for i in range(count)]
+            state = iterate(work, adam, state, each, joined)
             b = weighted(work, state, probe)
             return state, jnp.stack([d_loss(work, state["D"], state["G"], b), g_loss(work, state["G"], state["D"], b)])
 
@@ -167,7 +178,7 @@ def runner(work: Work, setting: dict[str, Any], replicas: int) -> Runner:
     prepare(work, setting)
     adam = optimiser(work)
     chunk = SCANNED.get(work.hidden, 32 if work.device == "cuda" else 1)
-    count = D_STEPS[work.objective] + 1
+    count, joined = D_STEPS[work.objective] + 1, setting.get("joined", False)
 
     def fresh(key: Any, inputs: int, outputs: int) -> list[Any]:
         sizes = [inputs, *[work.hidden] * work.depth, outputs]
@@ -186,7 +197,7 @@ def runner(work: Work, setting: dict[str, Any], replicas: int) -> Runner:
         def body(carry: Any, _: None) -> Any:
             state, key = carry
             key, *each = jax.random.split(key, count + 1)
-            return (iterate(work, adam, state, [drawn(work, k) for k in each]), key), None
+            return (iterate(work, adam, state, [drawn(work, k) for k in each], joined), key), None
 
         return jax.lax.scan(body, (state, key), None, length=chunk)[0]
 

@@ -16,6 +16,8 @@ from suites.peers.tables import aligned
 from suites.peers.work import Work
 
 SEEDS, WIDTH, WITHIN = (8, 32, 128, 512), 4, 0.10
+MB_PER_SEED = 0.5
+"""What a seed may add to the memory of all processes: an ensemble that is done leaves little behind."""
 
 
 def fitted(seeds: np.ndarray, seconds: np.ndarray) -> tuple[float, float, np.ndarray]:
@@ -60,6 +62,11 @@ def measured(work: Work, harness: Any) -> dict[str, Any]:
         "mb_per_seed": float(mb[0]),
         "mb_fixed": float(mb[1]),
     }
+
+
+def in_a_line(found: dict[str, Any]) -> bool:
+    """Whether every time is within reach of the line, and a seed's memory that of its own results."""
+    return all(abs(off) <= WITHIN for off in found["deviations"]) and found["mb_per_seed"] <= MB_PER_SEED
 
 
 def table(found: dict[str, Any]) -> str:

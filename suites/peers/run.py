@@ -114,6 +114,7 @@ def main(
     finally:
         harness.close()
     print(f"\nwritten to {output}")
+    sys.exit(linear and not all(map(linearity.in_a_line, found["tables"])))
 
 
 def compared(

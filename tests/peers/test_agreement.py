@@ -44,13 +44,14 @@ def test_ganbench_computes_the_losses_of_the_plain_loop(objective):
     require_agreement({"loop": expected(objective), "ganbench": found}, objective)
 
 
+@pytest.mark.parametrize("joined", [False, True])
 @pytest.mark.parametrize("objective", OBJECTIVES)
-def test_jax_computes_the_losses_of_the_plain_loop(objective):
+def test_jax_computes_the_losses_of_the_plain_loop(objective, joined):
     pytest.importorskip("jax", reason="JAX is not installed; pip install -e '.[peers]'")
     pytest.importorskip("optax", reason="optax is not installed; pip install -e '.[peers]'")
     from suites.peers import jax_peer
 
-    found = jax_peer.trajectory(work(objective), {}, ITERATIONS, REPLICAS)
+    found = jax_peer.trajectory(work(objective), {"joined": joined}, ITERATIONS, REPLICAS)
     assert np.abs(found - expected(objective)).max() < 1e-9
 
 
