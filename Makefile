@@ -9,7 +9,7 @@ BENCH_MACHINE ?= this-machine
 BASE ?= HEAD~1
 HEAD ?= HEAD
 
-.PHONY: setup toy2d digits reference ten-thousand executors peers bench bench-continuous check-guard test torture lint format clean
+.PHONY: setup toy2d digits reference ten-thousand second-start executors peers bench bench-continuous check-guard test torture lint format clean
 
 setup: .venv/installed
 
@@ -33,6 +33,10 @@ reference: setup
 # what 10,000 stored replicas take to read, to report and to compare; fails above its limits
 ten-thousand: setup
 	$(BIN)/python suites/peers/ten_thousand.py
+
+# how soon the first and the second run of a suite train; fails above its limit
+second-start: setup
+	$(BIN)/python suites/peers/second_start.py
 
 # what local and Ray executors cost beside the work, and the unit costs of a study of a million; fails above its limits
 executors: setup

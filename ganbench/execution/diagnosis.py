@@ -21,7 +21,7 @@ from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from typing import Any
 
-from ganbench.execution.machine import cores
+from ganbench.execution.machine import cores, processor
 from ganbench.folders import cache_folder
 
 LIBRARIES = ("torch", "numpy", "scipy", "pandas", "pyarrow", "pot", "torch-fidelity", "asv")
@@ -71,11 +71,9 @@ def examine(results: Path) -> Facts:
 
 def machine(instructions: str) -> Facts:
     """Processor, cores, memory and what the processor can do."""
-    info = _text("/proc/cpuinfo")
-    name = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
-    flags = set((re.search(r"^(?:flags|Features)\s*:\s*(.+)$", info, re.MULTILINE) or ["", ""])[1].split())
+    name, flags = processor()
     return {
-        "processor": name[1] if name else platform.processor() or platform.machine(),
+        "processor": name,
         "system": platform.platform(),
         "cores": os.cpu_count(),
         "usable_cores": cores(),

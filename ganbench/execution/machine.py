@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import platform
+import re
 import sys
 from contextlib import suppress
 from functools import lru_cache
@@ -27,6 +28,15 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "versions": {name: _version(name) for name in LIBRARIES},
     }
+
+
+def processor(about: Path = Path("/proc/cpuinfo")) -> tuple[str, frozenset[str]]:
+    """The processor's name and what it says that it can do; nothing of the latter outside Linux."""
+    info = about.read_text() if about.exists() else ""
+    name = re.search(r"^model name\s*:\s*(.+)$", info, re.MULTILINE)
+    flags = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", info, re.MULTILINE)  # Features on ARM
+    told = name[1] if name else platform.processor() or platform.machine()
+    return told, frozenset(flags[1].split() if flags else [])
 
 
 def _version(distribution: str) -> str | None:

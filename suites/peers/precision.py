@@ -16,25 +16,18 @@ from typing import Any
 import click
 import numpy as np
 
+from ganbench.execution.diagnosis import BF16
+from ganbench.execution.machine import processor
 from suites.peers.tables import aligned
 
 SAMPLES, WIDTH = 500, 16
-BF16_FLAGS = {"amx_bf16", "avx512_bf16"}
-
-
-def bf16_units(cpuinfo: str) -> list[str]:
-    """Matrix or vector units of a processor that multiply bfloat16, by the flags that it states."""
-    flags = next((line.split(":")[1].split() for line in cpuinfo.splitlines() if line.startswith("flags")), [])
-    return sorted(BF16_FLAGS & set(flags))
 
 
 def precisions(device: str) -> tuple[str, ...]:
     if device == "cuda":
         return ("fp32", "tf32", "bf16")
-    cpuinfo = Path("/proc/cpuinfo")
-    units = bf16_units(cpuinfo.read_text()) if cpuinfo.exists() else []
-    if not units:
-        print(f"bf16: this processor states none of {', '.join(sorted(BF16_FLAGS))}, so it is not measured")
+    if not BF16.keys() & processor()[1]:
+        print(f"bf16: this processor states none of {', '.join(BF16)}, so it is not measured")
         return ("fp32",)
     return ("fp32", "bf16")
 

@@ -23,6 +23,7 @@ from typing import Any
 
 import click
 
+from ganbench.execution.machine import processor
 from suites.peers import agreement, linearity, tables
 from suites.peers.crew import Failed
 from suites.peers.harness import Harness, check_settings
@@ -38,16 +39,12 @@ def machine(device: str) -> dict[str, Any]:
     """What the numbers hold for."""
     import torch
 
-    cpu = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        cpu = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), cpu)
     versions = {"torch": torch.__version__, "python": platform.python_version()}
     for name in ("jax", "optax"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
     gpu = torch.cuda.get_device_name() if device == "cuda" else None
-    return {"cpu": cpu, "cores": len(os.sched_getaffinity(0)), "gpu": gpu, **versions}
+    return {"cpu": processor()[0], "cores": len(os.sched_getaffinity(0)), "gpu": gpu, **versions}
 
 
 def listed(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:

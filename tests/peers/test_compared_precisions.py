@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ganbench.execution.diagnosis import BF16
+from ganbench.execution.machine import processor
 from suites.peers import ensemble
-from suites.peers.precision import bf16_units, compared, table, trained
+from suites.peers.precision import compared, table, trained
 from suites.peers.work import Work
 
 
@@ -42,9 +45,15 @@ def test_a_worse_precision_has_a_higher_w1_and_a_small_p():
     assert "2.00" in table(rows)
 
 
-def test_the_units_for_bfloat16_are_read_off_the_processors_flags():
-    assert bf16_units("model name : x\nflags : sse avx512_bf16 amx_bf16\n") == ["amx_bf16", "avx512_bf16"]
-    assert bf16_units("flags : sse avx512f\n") == []
+@pytest.mark.parametrize(
+    ("line", "units"),
+    [("flags : sse avx512_bf16 amx_bf16", True), ("flags : sse avx512f", False), ("Features : fp bf16", True)],
+)
+def test_the_units_for_bfloat16_are_read_off_the_processors_flags(line: str, units: bool, tmp_path: Path):
+    (tmp_path / "cpuinfo").write_text(f"processor : 0\nmodel name : A 64-core\n{line}\n")
+    name, flags = processor(tmp_path / "cpuinfo")
+    assert name == "A 64-core"
+    assert bool(BF16.keys() & flags) == units
 
 
 def test_a_round_of_a_run_trains_all_its_ensembles():

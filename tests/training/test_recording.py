@@ -9,10 +9,11 @@ from unittest.mock import MagicMock
 
 import pytest
 import torch
-from ensembles import ADAM, SMALL, WIDTH
+from ensembles import ADAM, WIDTH
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ganbench.networks.mlp import MLP
 from ganbench.objectives.contract import Objective
 from ganbench.objectives.em import EM
 from ganbench.objectives.minimax import NonSaturating
@@ -63,11 +64,11 @@ def training(objective: Objective, seeds: int = 3) -> Training:
     game = Game(
         objective=objective,
         optimiser=ADAM,
-        network=SMALL["network"],
+        network=MLP(width=8),
         target=None,
         latent=2,
         shape=target.shape,
-        batch=SMALL["batch"],
+        batch=16,
         width=WIDTH,
         compiled=False,
         device="cpu",
