@@ -86,6 +86,17 @@ class Told(Watcher):
         self.reasons.append(reason)
 
 
+def test_a_cluster_of_one_processor_gives_the_bits_of_this_machine(tmp_path: Path):
+    changes: Any = {"iterations": 4, "seeds": 2, "device": "cpu"}
+    pipeline.run(suite(), results=tmp_path / "local" / "results", **changes)
+    ray.init("local", num_cpus=1, include_dashboard=False, object_store_memory=80 * 2**20, log_to_driver=False)
+    try:
+        pipeline.run(suite(), results=tmp_path / "ray" / "results", executor="ray", **changes)
+    finally:
+        ray.shutdown()
+    assert numbers(tmp_path / "ray") == numbers(tmp_path / "local")
+
+
 @pytest.mark.torture  # a minute and more on a busy machine
 def test_a_cluster_gives_the_bits_of_this_machine_alone(nodes: Any, bits: dict[str, Any], tmp_path: Path):
     told, handlers = Told(), [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
