@@ -160,8 +160,7 @@ def run(
     planned = limited(plan(suite, results=results, device=device), limit_time_s, workers, executor, address)
     for folder in (planned.folder, *([profile] if profile else [])):
         store.check_writable(folder)
-    damaged = planned.damaged
-    store.set_aside(planned.folder, damaged)
+    damaged = store.set_aside(planned.folder, planned.damaged)
     kept = store.keep_costs(planned.folder, planned.costs)
     if any(kept[shape] != cost for shape, cost in planned.costs.items()):
         # another run counted first: its counts hold

@@ -165,6 +165,39 @@ def test_arrays_that_were_left_behind_are_no_damage(ran: Run, folder: Path):
     assert store.sound(folder)[1] == []
 
 
+@pytest.mark.parametrize("suffix", [".parquet", ".safetensors"])
+def test_what_another_run_has_made_anew_since_it_was_found_damaged_stays_where_it_is(tmp_path: Path, suffix: str):
+    path = store.write(tmp_path, result())
+    spoil(path.with_suffix(suffix))
+    found = store.sound(tmp_path)[1]
+    path.unlink()
+    store.write(tmp_path, result())
+    assert store.set_aside(tmp_path, found) == ()
+    assert store.sound(tmp_path) == ({replica_id(0): "completed"}, [])
+
+
+def test_what_another_run_has_set_aside_is_not_counted_as_set_aside_here(small: Path):
+    for kind in ("replica", "measured", "record"):
+        spoil(next(small.glob(KINDS[kind][0])))
+    found = store.sound(small)[1]
+    assert store.set_aside(small, found) == tuple(found)
+    assert store.set_aside(small, found) == ()
+
+
+def test_a_file_that_another_run_sets_aside_while_a_folder_is_read_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    gone, stays = store.write(tmp_path, result(0)), store.write(tmp_path, result(1))
+    real = Path.read_bytes
+
+    def overtaken(path: Path) -> bytes:
+        gone.unlink(missing_ok=True)
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", overtaken)
+    assert store.sound(tmp_path) == ({stays.stem: "completed"}, [])
+
+
 def test_a_newer_schema_is_no_damage_and_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("ganbench.store.replicas.SCHEMA", store.SCHEMA + 1)
     store.write(tmp_path, result())

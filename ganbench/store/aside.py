@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ganbench.store.compaction import open_all
-from ganbench.store.container import DamagedError, Status, refusal
-from ganbench.store.records import read_records
+from ganbench.store.container import AbsentError, DamagedError, Status, Stored, open_result, refusal
+from ganbench.store.records import read_record, read_records
 from ganbench.store.replicas import arrays_beside, result_files
 
 ASIDE = "damaged"
@@ -26,27 +26,54 @@ def sound(folder: Path | str) -> tuple[dict[str, Status], list[DamagedError]]:
     statuses = {}
     for result in open_all(folder, result_files(folder), damaged):
         try:
-            if result.path.with_suffix(".safetensors").exists():
-                arrays_beside(result.path, result.payload["arrays_sha256"])
+            _check(result)
             statuses[result.replica_id] = result.status
         except DamagedError as error:
             damaged.append(error)
+        except AbsentError:  # another run sets it aside in this moment
+            continue
     open_all(folder / "measured", result_files(folder / "measured"), damaged)
     damaged += [error for error in read_records(folder)[1] if isinstance(error, DamagedError)]
     return statuses, damaged
 
 
-def set_aside(folder: Path | str, damaged: Iterable[DamagedError]) -> None:
+def set_aside(folder: Path | str, damaged: Iterable[DamagedError]) -> tuple[DamagedError, ...]:
     """Moves what `sound` found damaged in a suite's folder, a replica's file with its arrays, into ASIDE.
 
-    Raises StoreError where the folder does not allow it.
+    Each file is read once more before: minutes may have passed, and another run may have set it aside and made it anew.
+    Returns what was moved. Raises StoreError where the folder does not allow it.
     """
+    moved = []
     for error in damaged:
+        if not _damaged(error.path):
+            continue
         # the Parquet file first: without it the replica is unfinished, whatever happens next
         of_replica = error.path.suffix in (".parquet", ".safetensors")
         suffixes = (".parquet", ".safetensors") if of_replica else (error.path.suffix,)
         for path in (error.path.with_suffix(suffix) for suffix in suffixes):
             _move(path, Path(folder) / ASIDE)
+        moved.append(error)
+    return tuple(moved)
+
+
+def _damaged(path: Path) -> bool:
+    """Whether a file of a suite's folder is damaged now; one that is gone is not."""
+    try:
+        if path.suffix == ".json":
+            read_record(path)
+        else:
+            _check(open_result(path.with_suffix(".parquet")))
+    except DamagedError:
+        return True
+    except AbsentError:
+        pass
+    return False
+
+
+def _check(result: Stored) -> None:
+    """Raises DamagedError unless the arrays beside a result, where there are any, are its own."""
+    if result.path.with_suffix(".safetensors").exists():
+        arrays_beside(result.path, result.payload["arrays_sha256"])
 
 
 def _move(path: Path, place: Path) -> None:

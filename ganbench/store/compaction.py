@@ -28,6 +28,7 @@ import pyarrow as pa
 from ganbench.store.container import (
     ROW_SCHEMA,
     SCHEMA,
+    AbsentError,
     DamagedError,
     Stored,
     StoreError,
@@ -89,7 +90,7 @@ def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | 
     """The results of all the result files of a folder, in their order, from the derived file where that knows them.
 
     Raises StoreError for a file that is read and is corrupt or of a newer schema; what is damaged is left out and
-    told in the list, where one is given.
+    told in the list, where one is given. There a file that is gone by now, set aside by another run, is left out too.
     """
     settled_ns = time.time_ns() - SETTLED_S * 10**9
     # seen before the files are read: one that changes meanwhile has another state the next time
@@ -103,6 +104,9 @@ def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | 
             if damaged is None:
                 raise
             damaged.append(error)
+        except AbsentError:
+            if damaged is None:
+                raise
     settled = {state: result for state, result in found.items() if state[2] < settled_ns}
     if len(settled.keys() - known.keys()) >= WORTH:
         content = _encoded(settled)
