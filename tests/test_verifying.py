@@ -88,6 +88,11 @@ def derived(folder: Path) -> Path:
     return folder / compaction.COMPACTED
 
 
+def piped(folder: Path) -> Path:
+    os.mkfifo(folder / compaction.COMPACTED)
+    return folder / compaction.COMPACTED
+
+
 SPOILED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a replica cut off": (lambda folder: cut(trained(folder)), "corrupt"),
     "a seed altered under a right digest": (another_seed, "its definition was altered"),
@@ -96,6 +101,7 @@ SPOILED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a later measurement cut off": (measured, "corrupt"),
     "a record cut off": (lambda folder: cut(next(folder.glob("runs/*.json"))), "does not match"),
     "a table of costs cut off": (costs, "no JSON"),
+    **({"a pipe for a derived file": (piped, "no plain file")} if hasattr(os, "mkfifo") else {}),
     "a derived file that contradicts": (derived, "does not say what the results' own files say"),
 }
 

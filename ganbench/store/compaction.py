@@ -33,11 +33,14 @@ from ganbench.store.container import (
     Stored,
     StoreError,
     open_result,
+    read_plain,
     write_whole,
 )
 from ganbench.store.validation import check_payload, parsed
 
 COMPACTED = "compacted.arrow"
+LARGEST = 2**31
+"""Of its bytes, some 1,500 for each replica."""
 WORTH = 256
 """Results read one by one, about half a second, from which the derived file is written."""
 SETTLED_S = 2
@@ -117,11 +120,11 @@ def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | 
 
 
 def contradicted(folder: Path, results: Iterable[Stored]) -> bool:
-    """Whether the derived file of a folder is damaged, or contradicts results that were read themselves."""
-    try:
-        content = (folder / COMPACTED).read_bytes()
-    except OSError:
-        return False
+    """Whether the derived file of a folder is damaged, or contradicts results that were read themselves.
+
+    Raises StoreError where it cannot be read.
+    """
+    content = read_plain(folder / COMPACTED, LARGEST)
     if hashlib.sha256(content[:-_DIGEST_BYTES]).digest() != content[-_DIGEST_BYTES:]:
         return True
     known = _read(folder)
@@ -159,8 +162,8 @@ def _encoded(results: Mapping[State, Stored]) -> bytes:
 def _read(folder: Path) -> dict[State, Stored]:
     """What the derived file holds; nothing where it is absent, damaged, or another version's."""
     try:
-        return _decoded(folder, (folder / COMPACTED).read_bytes())
-    except (OSError, pa.ArrowException, ValueError, TypeError, AttributeError, KeyError):
+        return _decoded(folder, read_plain(folder / COMPACTED, LARGEST))
+    except (OSError, pa.ArrowException, ValueError, TypeError, AttributeError, LookupError, MemoryError):
         return {}
 
 
