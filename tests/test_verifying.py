@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from stored import ROW
 import ganbench.store.compaction as compaction
 from ganbench import store
 from ganbench.cli import main
+from ganbench.execution.tasks import Finished, Task
+from ganbench.execution.worker import OUT_OF_MEMORY, Outcome
 from ganbench.pipeline import Run, run
 from ganbench.planning import digest
 from ganbench.store.container import Row, encode, open_result
@@ -199,6 +201,20 @@ def test_what_a_stranger_says_of_an_execution_is_refused_in_a_line_and_never_run
     again = ganbench("evaluate", folder, "--metric", "sliced_w1")
     assert again.exit_code == (0 if told.endswith("code") else 2)  # to measure needs none
     assert len(again.stderr.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("status", ["failed", OUT_OF_MEMORY])
+def test_a_replica_that_an_error_ends_here_counts_as_not_repeatable_and_not_as_another(
+    ran: Run, monkeypatch: pytest.MonkeyPatch, status: str
+):
+    def ended(tasks: list[Task], *_: object) -> Iterator[Finished]:
+        for task in tasks:
+            yield Finished(task.number, [Outcome(d, status, info={"error": "no room"}) for d in task.job.definitions])
+
+    monkeypatch.setattr("ganbench.execution.local.run_local", ended)
+    found = verify(ran.folder, retrain=2)
+    assert (found.wrong, found.repeated) == ([], [])
+    assert found.unrepeatable == {"could not be trained again: no room": 2}
 
 
 def test_a_parent_of_several_suites_is_verified_with_all_of_them(folder: Path):
