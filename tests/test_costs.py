@@ -11,7 +11,7 @@ from small_runs import TEXT, nothing, suite
 from ganbench import store
 from ganbench.execution import costs, probe
 from ganbench.pipeline import estimate, plan, run
-from ganbench.store.kept import keep_costs, read_costs, read_widths
+from ganbench.store.kept import keep_costs, read_costs, read_table, read_widths
 from ganbench.suite import parse_suite, resolve
 
 EXECUTION = {
@@ -110,14 +110,16 @@ def test_a_cell_that_cannot_be_timed_is_named_with_its_error() -> None:
 def test_a_damaged_cost_table_is_refused_with_what_to_do(content: str, tmp_path: Path) -> None:
     (tmp_path / "costs.json").write_text(content)
     with pytest.raises(store.StoreError, match=r"costs\.json: .*; remove it"):
-        read_costs(tmp_path)
+        read_table(tmp_path / "costs.json")
+    assert read_costs(tmp_path) == {}
 
 
 @pytest.mark.parametrize("width", ["0", "1", "2.5", "0.5", "true"])
 def test_a_table_of_widths_that_no_ensemble_can_have_is_refused_with_what_to_do(width: str, tmp_path: Path) -> None:
     (tmp_path / "widths.json").write_text(f'{{"a": {width}}}')
     with pytest.raises(store.StoreError, match=r"widths\.json: 'a' is .*; remove it"):
-        read_widths(tmp_path)
+        read_table(tmp_path / "widths.json")
+    assert read_widths(tmp_path) == {}
 
 
 def test_what_a_cost_table_has_stays(tmp_path: Path) -> None:
@@ -136,4 +138,4 @@ def test_a_cost_that_was_altered_by_hand_is_refused_with_what_to_do(tmp_path: Pa
     path = tmp_path / "costs.json"
     path.write_text(path.read_text().replace("1.5", "2.5"))
     with pytest.raises(store.StoreError, match=r"costs\.json: corrupt: .*; remove it"):
-        read_costs(tmp_path)
+        read_table(tmp_path / "costs.json")
