@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from small_runs import TEXT, nothing, suite
 from ganbench import store
 from ganbench.execution import costs, probe
 from ganbench.pipeline import estimate, plan, run
+from ganbench.store import kept
 from ganbench.store.kept import keep_costs, read_costs, read_table, read_widths
 from ganbench.suite import parse_suite, resolve
 
@@ -126,6 +130,37 @@ def test_what_a_cost_table_has_stays(tmp_path: Path) -> None:
     keep_costs(tmp_path, {"a": 1.0})
     assert keep_costs(tmp_path, {"a": 2.0, "b": 3.0}) == {"a": 1.0, "b": 3.0}
     assert read_costs(tmp_path) == {"a": 1.0, "b": 3.0}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has no locks on folders")
+@pytest.mark.parametrize("before", [{}, {"older": 9.0}], ids=["no table yet", "a table"])
+def test_of_two_writers_at_once_neither_loses_what_the_other_has_counted_by(
+    before: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_costs(tmp_path, before)
+    real, others, found = kept.write_whole, [], []
+
+    def while_another_writes(path: Path, content: bytes) -> None:
+        monkeypatch.setattr(kept, "write_whole", real)
+        others.append(Thread(target=lambda: found.append(keep_costs(tmp_path, {"a": 2.0, "b": 3.0}))))
+        others[0].start()
+        others[0].join(0.2)  # time enough to write, were it not held up
+        real(path, content)
+
+    monkeypatch.setattr(kept, "write_whole", while_another_writes)
+    found.append(keep_costs(tmp_path, {"a": 1.0}))
+    others[0].join()
+    assert found == [{**before, "a": 1.0}, {**before, "a": 1.0, "b": 3.0}]
+    assert read_costs(tmp_path) == found[1]
+
+
+def test_tables_are_kept_where_a_file_system_knows_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if kept.fcntl:
+        monkeypatch.setattr(kept.fcntl, "flock", refuse)
+    assert keep_costs(tmp_path / "new", {"a": 1.0}) == read_costs(tmp_path / "new") == {"a": 1.0}
 
 
 def test_a_table_of_an_older_version_which_says_no_digest_is_read(tmp_path: Path) -> None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ganbench.store.container import DamagedError, read_plain, write_whole
+from ganbench.store.container import DamagedError, read_plain, refusal, write_whole
 from ganbench.store.validation import parsed, printed
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 COSTS, WIDTHS = "costs.json", "widths.json"
 NEXT = {COSTS: "measures anew, and its counts are other cells", WIDTHS: "tries the suite's width again"}
@@ -28,8 +35,9 @@ def read_costs(folder: Path | str) -> dict[str, float]:
 
 def keep_costs(folder: Path | str, costs: Mapping[str, float]) -> dict[str, float]:
     """The table with what it lacked; what it has stays, since counts were made from it. Raises StoreError."""
-    kept = read_table(Path(folder) / COSTS)
-    return _keep(Path(folder) / COSTS, kept, {**costs, **kept})
+    with _alone(Path(folder)):
+        kept = read_table(Path(folder) / COSTS)
+        return _keep(Path(folder) / COSTS, kept, {**costs, **kept})
 
 
 def read_widths(folder: Path | str) -> dict[str, int]:
@@ -39,8 +47,31 @@ def read_widths(folder: Path | str) -> dict[str, int]:
 
 def keep_widths(folder: Path | str, widths: Mapping[str, int]) -> dict[str, int]:
     """The table with these widths; of two for one key the narrower stays. Raises StoreError."""
-    kept = {key: int(width) for key, width in read_table(Path(folder) / WIDTHS).items()}
-    return _keep(Path(folder) / WIDTHS, kept, {**kept, **{k: min(w, kept.get(k, w)) for k, w in widths.items()}})
+    with _alone(Path(folder)):
+        kept = {key: int(width) for key, width in read_table(Path(folder) / WIDTHS).items()}
+        return _keep(Path(folder) / WIDTHS, kept, {**kept, **{k: min(w, kept.get(k, w)) for k, w in widths.items()}})
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Holds a folder's tables for one writer at a time: of two that read at once, one would lose what the other wrote.
+
+    The lock of a killed process is gone with it. Where a system or a file system knows none, writers are not held up.
+    """
+    if fcntl is None:
+        yield
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise refusal(folder, "cannot be opened", error, "choose another folder") from None
 
 
 def _sound(path: Path) -> dict[str, float]:
