@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from ganbench import catalogue, store
 from ganbench.planning import Replica
-from ganbench.store.validation import printed
+from ganbench.store.validation import first_of, printed
 from ganbench.suite import Cell
+from ganbench.suite.schema import Execution
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,6 +76,7 @@ def _kept(folder: Path, allowed: Sequence[str]) -> tuple[list[Kept], dict[str, s
             unknown[replica_id] = f"{result.definition['label']} cannot be rebuilt by this version: {why}"
             continue
         try:
+            check_execution(result.definition["execution"])
             cell = rebuilt(result.definition, allowed)
         except ValueError as error:
             unknown[replica_id] = str(error)
@@ -85,6 +89,17 @@ def _kept(folder: Path, allowed: Sequence[str]) -> tuple[list[Kept], dict[str, s
         replica = Replica(cell, result.definition["seed"], replica_id, result.definition, width_key="")
         kept.append(Kept(replica, generator, spent, averaged))
     return kept, unknown
+
+
+def check_execution(execution: Mapping[str, Any]) -> None:
+    """Raises ValueError unless a suite can ask for it: a stranger's may have no width, or thousands of threads."""
+    device = "cpu" if execution.get("device", "cpu") == "cpu" else "cuda"
+    plain = {name: execution[name] for name in ("compiled", "width", "threads", "precision")}
+    by_device = {f"{name}_{device}": execution[name] for name in ("lift", "convolution", "draws") if name in execution}
+    try:
+        Execution.model_validate({**plain, **by_device})
+    except ValidationError as error:
+        raise ValueError(f"made as no suite can ask for: {first_of(error)}") from None
 
 
 def rebuilt(definition: Mapping[str, Any], allowed: Sequence[str] = ()) -> Cell:
@@ -102,7 +117,7 @@ def rebuilt(definition: Mapping[str, Any], allowed: Sequence[str] = ()) -> Cell:
     try:
         label = definition.get("target_label", definition["cell"]["target"]["name"])
         return Cell.from_definition(definition["cell"], label=definition["label"], target_label=label)
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         told = f"{printed(definition['label'])} cannot be rebuilt by this version"
         raise ValueError(f"{told}: {printed(str(error))}") from None
 

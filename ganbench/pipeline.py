@@ -22,6 +22,7 @@ from ganbench.execution.machine import cores, machine
 from ganbench.limiting import key, only, within
 from ganbench.planning import Ensemble, narrowed, narrowed_note, plan_ensembles, plan_replicas
 from ganbench.registry import did_you_mean
+from ganbench.store.container import open_result
 from ganbench.store.records import Planned, known, record
 from ganbench.study import FINISHED, Plan, Run, Watcher
 from ganbench.suite import Suite, apply_overrides, resolve
@@ -159,8 +160,7 @@ def run(
     planned = limited(plan(suite, results=results, device=device), limit_time_s, workers, executor, address)
     for folder in (planned.folder, *([profile] if profile else [])):
         store.check_writable(folder)
-    damaged = planned.damaged
-    store.set_aside(planned.folder, damaged)
+    damaged = store.set_aside(planned.folder, planned.damaged)
     kept = store.keep_costs(planned.folder, planned.costs)
     if any(kept[shape] != cost for shape, cost in planned.costs.items()):
         # another run counted first: its counts hold
@@ -352,12 +352,14 @@ def _keep(finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: W
         if replica.width < finished.plan.suite.execution.width:
             outcome.info["notes"] = narrowed_note(replica, finished.plan.suite.execution.width)
         began = time.perf_counter()
-        store.write(finished.folder, to_store(outcome))
+        path = store.write(finished.folder, to_store(outcome))
+        # what failed here may have been finished by another run meanwhile, which then is what is stored
+        status = open_result(path).status if outcome.status not in FINISHED else outcome.status
         written = time.perf_counter()
-        finished.statuses[replica.replica_id] = outcome.status
+        finished.statuses[replica.replica_id] = status
         if (why := outcome.info.get("restarted")) and why not in finished.restarted:
             finished.restarted += (why,)
-        watcher.stored(replica, outcome.status)
+        watcher.stored(replica, status)
         finished.spent.add(outcome.spent)
         finished.spent.store_s += written - began
         finished.spent.progress_s += time.perf_counter() - written

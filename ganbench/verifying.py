@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ganbench import store
-from ganbench.measuring import rebuilt
+from ganbench.measuring import EXECUTED, check_execution, rebuilt
 from ganbench.pipeline import to_store
 from ganbench.planning import Replica, code_version, plan_ensembles
 from ganbench.store.container import Stored, open_result
@@ -41,8 +41,10 @@ def verify(
     """Checks every stored file under a folder, and trains `retrain` of its replicas again, chosen at random.
 
     Only those are chosen whose code, torch, device and instructions are those of this machine: others may differ in
-    their last bits. Of objectives from outside those alone that `allowed` names, since their code is run. Nothing is
-    written into the folder. `seed` makes the choice again. Raises StoreError where nothing is stored there.
+    their last bits. Each takes the time and the memory that its file asks for, a stranger's too; one that an error ends
+    here, such as too little memory, counts as not repeatable. Of objectives from outside those alone that `allowed`
+    names, since their code is run. Nothing is written into the folder. `seed` makes the choice again. Raises StoreError
+    where nothing is stored there.
     """
     checked = check_files(folder)
     found = Verified(checked.files, [str(error) for error in checked.wrong], checked.notes)
@@ -63,6 +65,9 @@ def _repeatable(results: list[Stored], allowed: Sequence[str], found: Verified) 
     for result in (result for result in results if result.status in FINISHED):
         definition = result.payload["definition"]
         execution = definition["execution"]
+        if lacking := [key for key in (*EXECUTED, "code") if key not in execution]:
+            reasons[f"an older version stored it, without {', '.join(lacking)}"] += 1
+            continue
         elsewhere = [
             [
                 f"{key} {execution.get(key)}, here {value}"
@@ -78,6 +83,7 @@ def _repeatable(results: list[Stored], allowed: Sequence[str], found: Verified) 
             reasons["compiled, and no C++ compiler is here"] += 1
             continue
         try:
+            check_execution(execution)
             cell = rebuilt(definition, allowed)
             if code_version(cell) != execution["code"]:
                 reasons["made by other code"] += 1
@@ -108,10 +114,14 @@ def _train_again(chosen: list[tuple[Stored, Replica]], workers: int, found: Veri
                 if isinstance(event, Finished):
                     (outcome,) = event.outcomes
                     stored, replica = own[event.number]
+                    if outcome.status not in FINISHED:
+                        why = f"could not be trained again: {outcome.info.get('error') or outcome.status}"
+                        found.unrepeatable[why] = found.unrepeatable.get(why, 0) + 1
+                        continue
                     again = open_result(store.write(Path(place), to_store(outcome)))
                     name = f"{replica.cell.target_label} {replica.definition['label']} seed {replica.seed}"
                     if otherwise := differing(stored, again):
-                        why = again.payload["info"].get("error") or ", ".join(otherwise[:5])
+                        why = ", ".join(otherwise[:5])
                         found.wrong.append(f"{stored.path}: {name}, trained again, differs: {why}")
                     else:
                         found.repeated.append(name)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -167,6 +169,50 @@ def test_a_derived_file_that_is_damaged_anywhere_is_ignored_and_made_anew(few: P
         pd.testing.assert_frame_equal(store.load_results(few), expected)
         assert len(opened) > 6
         assert (few / COMPACTED).read_bytes() == whole
+
+
+def without_results() -> bytes:
+    """A derived file of a stranger, with a right digest and not one batch of results."""
+    buffer = pa.BufferOutputStream()
+    with pa.ipc.new_file(buffer, compaction._SCHEMA):
+        pass
+    content = buffer.getvalue().to_pybytes()
+    return content + hashlib.sha256(content).digest()
+
+
+STRANGE: dict[str, Callable[[Path], object]] = {
+    "no batch of results": lambda path: path.write_bytes(without_results()),
+    "a folder": lambda path: path.mkdir(),
+    "a link to nothing": lambda path: path.symlink_to("nothing"),
+}
+if os.name == "posix":
+    STRANGE |= {"a pipe": os.mkfifo, "a link to endless zeros": lambda path: path.symlink_to("/dev/zero")}
+
+
+@pytest.mark.parametrize("put", STRANGE.values(), ids=STRANGE)
+def test_whatever_a_stranger_puts_in_the_place_of_the_derived_file_is_ignored(few: Path, put: Callable[[Path], object]):
+    expected = store.load_results(few)
+    (few / COMPACTED).unlink()
+    put(few / COMPACTED)
+    pd.testing.assert_frame_equal(store.load_results(few), expected)
+
+
+def test_a_derived_file_that_memory_does_not_hold_is_ignored(few: Path, monkeypatch: pytest.MonkeyPatch):
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    expected = store.load_results(few)
+    monkeypatch.setattr(compaction, "WORTH", 99)
+    monkeypatch.setattr(compaction, "_decoded", exhausted)
+    pd.testing.assert_frame_equal(store.load_results(few), expected)
+
+
+def test_a_derived_file_beyond_the_largest_is_ignored(few: Path, monkeypatch: pytest.MonkeyPatch, opened: list[str]):
+    expected = store.load_results(few)
+    opened.clear()
+    monkeypatch.setattr(compaction, "LARGEST", (few / COMPACTED).stat().st_size - 1)
+    pd.testing.assert_frame_equal(store.load_results(few), expected)
+    assert f"{replica_id(0)}.parquet" in opened
 
 
 def test_a_derived_file_of_another_version_is_ignored_and_made_anew(few: Path, monkeypatch: pytest.MonkeyPatch):

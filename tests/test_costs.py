@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -11,7 +14,8 @@ from small_runs import TEXT, nothing, suite
 from ganbench import store
 from ganbench.execution import costs, probe
 from ganbench.pipeline import estimate, plan, run
-from ganbench.store.kept import keep_costs, read_costs, read_widths
+from ganbench.store import kept
+from ganbench.store.kept import keep_costs, read_costs, read_table, read_widths
 from ganbench.suite import parse_suite, resolve
 
 EXECUTION = {
@@ -110,20 +114,53 @@ def test_a_cell_that_cannot_be_timed_is_named_with_its_error() -> None:
 def test_a_damaged_cost_table_is_refused_with_what_to_do(content: str, tmp_path: Path) -> None:
     (tmp_path / "costs.json").write_text(content)
     with pytest.raises(store.StoreError, match=r"costs\.json: .*; remove it"):
-        read_costs(tmp_path)
+        read_table(tmp_path / "costs.json")
+    assert read_costs(tmp_path) == {}
 
 
 @pytest.mark.parametrize("width", ["0", "1", "2.5", "0.5", "true"])
 def test_a_table_of_widths_that_no_ensemble_can_have_is_refused_with_what_to_do(width: str, tmp_path: Path) -> None:
     (tmp_path / "widths.json").write_text(f'{{"a": {width}}}')
     with pytest.raises(store.StoreError, match=r"widths\.json: 'a' is .*; remove it"):
-        read_widths(tmp_path)
+        read_table(tmp_path / "widths.json")
+    assert read_widths(tmp_path) == {}
 
 
 def test_what_a_cost_table_has_stays(tmp_path: Path) -> None:
     keep_costs(tmp_path, {"a": 1.0})
     assert keep_costs(tmp_path, {"a": 2.0, "b": 3.0}) == {"a": 1.0, "b": 3.0}
     assert read_costs(tmp_path) == {"a": 1.0, "b": 3.0}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has no locks on folders")
+@pytest.mark.parametrize("before", [{}, {"older": 9.0}], ids=["no table yet", "a table"])
+def test_of_two_writers_at_once_neither_loses_what_the_other_has_counted_by(
+    before: dict[str, float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep_costs(tmp_path, before)
+    real, others, found = kept.write_whole, [], []
+
+    def while_another_writes(path: Path, content: bytes) -> None:
+        monkeypatch.setattr(kept, "write_whole", real)
+        others.append(Thread(target=lambda: found.append(keep_costs(tmp_path, {"a": 2.0, "b": 3.0}))))
+        others[0].start()
+        others[0].join(0.2)  # time enough to write, were it not held up
+        real(path, content)
+
+    monkeypatch.setattr(kept, "write_whole", while_another_writes)
+    found.append(keep_costs(tmp_path, {"a": 1.0}))
+    others[0].join()
+    assert found == [{**before, "a": 1.0}, {**before, "a": 1.0, "b": 3.0}]
+    assert read_costs(tmp_path) == found[1]
+
+
+def test_tables_are_kept_where_a_file_system_knows_no_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    if kept.fcntl:
+        monkeypatch.setattr(kept.fcntl, "flock", refuse)
+    assert keep_costs(tmp_path / "new", {"a": 1.0}) == read_costs(tmp_path / "new") == {"a": 1.0}
 
 
 def test_a_table_of_an_older_version_which_says_no_digest_is_read(tmp_path: Path) -> None:
@@ -136,4 +173,4 @@ def test_a_cost_that_was_altered_by_hand_is_refused_with_what_to_do(tmp_path: Pa
     path = tmp_path / "costs.json"
     path.write_text(path.read_text().replace("1.5", "2.5"))
     with pytest.raises(store.StoreError, match=r"costs\.json: corrupt: .*; remove it"):
-        read_costs(tmp_path)
+        read_table(tmp_path / "costs.json")

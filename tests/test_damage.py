@@ -17,6 +17,7 @@ from ganbench import store
 from ganbench.pipeline import Run, plan, run
 from ganbench.store.aside import ASIDE
 from ganbench.store.bundle import read_bundle
+from ganbench.store.kept import read_table
 from ganbench.store.records import read_record
 from ganbench.store.replicas import BUNDLE
 from ganbench.training.checkpoint import Checkpoint, CheckpointError
@@ -52,8 +53,8 @@ KINDS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "arrays": ("*.safetensors", listed),
     "measured": ("measured/*.parquet", listed),
     "record": ("runs/*.json", read_record),
-    "costs": ("costs.json", lambda path: store.read_costs(path.parent)),
-    "widths": ("widths.json", lambda path: store.read_widths(path.parent)),
+    "costs": ("costs.json", read_table),
+    "widths": ("widths.json", read_table),
     "bundle": (f"bundle/{BUNDLE}", read_bundle),
     "checkpoint": ("checkpoints/*.safetensors", Checkpoint.read),
 }
@@ -151,6 +152,20 @@ def test_a_damaged_later_measurement_and_a_damaged_record_are_set_aside_and_noth
     assert {found.name for found in (folder / ASIDE).iterdir()} == {f"{p.name}.1.damaged" for p in (later, record)}
 
 
+@pytest.mark.parametrize("name", ["costs.json", "widths.json", BUNDLE])
+def test_a_damaged_table_or_bundle_is_told_set_aside_and_stops_no_run(folder: Path, name: str):
+    store.keep_costs(folder, {"em on ring8": 0.00125, "minimax on ring8": 0.5})
+    store.keep_widths(folder, {"em on ring8": 4, "minimax on ring8": 64, "vae on ring8": 64})
+    store.write_bundle(folder, folder)
+    spoil(folder / name)
+    assert name in "".join(plan(suite(), results=folder.parent, device="cpu").notes)
+    again = run(suite(), results=folder.parent, device="cpu", workers=1)
+    assert [error.path for error in again.damaged] == [folder / name]
+    assert {found.name for found in (folder / ASIDE).iterdir()} == {f"{name}.1.damaged"}
+    assert not (folder / name).exists()
+    assert set(again.results().status) == {"completed"}
+
+
 def test_what_is_damaged_again_is_set_aside_under_a_name_of_its_own(folder: Path):
     path = first(folder)
     for _ in range(2):
@@ -163,6 +178,39 @@ def test_what_is_damaged_again_is_set_aside_under_a_name_of_its_own(folder: Path
 def test_arrays_that_were_left_behind_are_no_damage(ran: Run, folder: Path):
     first(folder).with_suffix(".safetensors").unlink()
     assert store.sound(folder)[1] == []
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".safetensors"])
+def test_what_another_run_has_made_anew_since_it_was_found_damaged_stays_where_it_is(tmp_path: Path, suffix: str):
+    path = store.write(tmp_path, result())
+    spoil(path.with_suffix(suffix))
+    found = store.sound(tmp_path)[1]
+    path.unlink()
+    store.write(tmp_path, result())
+    assert store.set_aside(tmp_path, found) == ()
+    assert store.sound(tmp_path) == ({replica_id(0): "completed"}, [])
+
+
+def test_what_another_run_has_set_aside_is_not_counted_as_set_aside_here(small: Path):
+    for kind in ("replica", "measured", "record", "costs", "widths"):
+        spoil(next(small.glob(KINDS[kind][0])))
+    found = store.sound(small)[1]
+    assert store.set_aside(small, found) == tuple(found)
+    assert store.set_aside(small, found) == ()
+
+
+def test_a_file_that_another_run_sets_aside_while_a_folder_is_read_is_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    gone, stays = store.write(tmp_path, result(0)), store.write(tmp_path, result(1))
+    real = Path.read_bytes
+
+    def overtaken(path: Path) -> bytes:
+        gone.unlink(missing_ok=True)
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", overtaken)
+    assert store.sound(tmp_path) == ({stays.stem: "completed"}, [])
 
 
 def test_a_newer_schema_is_no_damage_and_stays_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

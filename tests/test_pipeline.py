@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,18 @@ def test_results_are_told_in_the_words_of_the_suite_that_asked_and_not_of_the_on
         ("ring8[radius=2]", "vae", False, "kl_modes"),
         ("ring8[radius=2]", "trivial", True, "kl_modes"),
     }
+
+
+def test_a_replica_that_failed_here_and_that_another_run_has_finished_counts_as_what_is_stored(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(tasks: list[Task], *_: Any) -> Iterator[Finished]:
+        shutil.copytree(folder, tmp_path / "results" / "tiny", dirs_exist_ok=True)
+        for task in tasks:
+            yield Finished(task.number, [Outcome(d, "failed") for d in task.job.definitions])
+
+    monkeypatch.setattr("ganbench.execution.local.run_local", overtaken)
+    assert run(suite(), results=tmp_path / "results", device="cpu").counts() == {"completed": 24}
 
 
 @pytest.mark.parametrize("status", ["completed", "diverged", "failed"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import math
 import os
 import shutil
@@ -57,6 +59,45 @@ def test_a_failed_replica_is_replaced(tmp_path: Path):
     store.write(tmp_path, failed())
     store.write(tmp_path, result())
     assert store.stored(tmp_path) == {replica_id(0): "completed"}
+
+
+def test_a_replica_that_failed_again_has_its_later_reason(tmp_path: Path):
+    store.write(tmp_path, failed())
+    path = store.write(tmp_path, dataclasses.replace(failed(), info={"error": "its worker was lost"}))
+    assert store.read(path).info == {"error": "its worker was lost"}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+OVERTAKEN = [("fsync", []), ("link", []), *((call, [failed()]) for call in ("fsync", "link", "replace"))]
+
+
+@pytest.mark.parametrize(("call", "before"), OVERTAKEN, ids=[f"{call}, {len(before)}" for call, before in OVERTAKEN])
+def test_a_failure_leaves_what_another_run_finishes_in_any_moment_of_its_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, before: list[store.ReplicaResult]
+):
+    real, finished = getattr(os, call), result()
+    for one in before:
+        store.write(tmp_path, one)
+
+    def overtaken(*names: Any) -> Any:
+        monkeypatch.setattr(os, call, real)
+        store.write(tmp_path, finished)
+        return real(*names)
+
+    monkeypatch.setattr(os, call, overtaken)
+    path = store.write(tmp_path, failed())
+    assert getattr(os, call) is real
+    assert (store.read(path).status, store.read(path).rows) == ("completed", finished.rows)
+    assert sorted(found.suffix for found in tmp_path.iterdir()) == [".parquet", ".safetensors"]
+
+
+def test_a_failure_is_stored_where_the_file_system_knows_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(*names: Any) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = store.write(tmp_path, failed())
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_the_status_of_every_stored_replica_is_listed(tmp_path: Path):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,10 @@ from stored import ROW
 import ganbench.store.compaction as compaction
 from ganbench import store
 from ganbench.cli import main
+from ganbench.execution.tasks import Finished, Task
+from ganbench.execution.worker import OUT_OF_MEMORY, Outcome
 from ganbench.pipeline import Run, run
+from ganbench.planning import digest
 from ganbench.store.container import Row, encode, open_result
 from ganbench.training import device
 from ganbench.verifying import verify
@@ -88,6 +92,11 @@ def derived(folder: Path) -> Path:
     return folder / compaction.COMPACTED
 
 
+def piped(folder: Path) -> Path:
+    os.mkfifo(folder / compaction.COMPACTED)
+    return folder / compaction.COMPACTED
+
+
 SPOILED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a replica cut off": (lambda folder: cut(trained(folder)), "corrupt"),
     "a seed altered under a right digest": (another_seed, "its definition was altered"),
@@ -96,6 +105,7 @@ SPOILED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a later measurement cut off": (measured, "corrupt"),
     "a record cut off": (lambda folder: cut(next(folder.glob("runs/*.json"))), "does not match"),
     "a table of costs cut off": (costs, "no JSON"),
+    **({"a pipe for a derived file": (piped, "no plain file")} if hasattr(os, "mkfifo") else {}),
     "a derived file that contradicts": (derived, "does not say what the results' own files say"),
 }
 
@@ -151,6 +161,60 @@ def test_replicas_of_other_code_are_not_trained_again_and_counted(ran: Run, monk
     monkeypatch.setattr("ganbench.verifying.code_version", lambda cell: "other")
     found = verify(ran.folder, retrain=1)
     assert (found.repeatable, found.unrepeatable) == (0, {"made by other code": 24})
+
+
+def without(key: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda definition: definition["execution"].pop(key)
+
+
+def at(place: str, key: str, value: Any) -> Callable[[dict[str, Any]], Any]:
+    return lambda definition: definition[place].update({key: value})
+
+
+STRANGE: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "no code": (without("code"), "an older version stored it, without code"),
+    "no threads": (without("threads"), "an older version stored it, without threads"),
+    "no width": (without("width"), "an older version stored it, without width"),
+    "width 0": (at("execution", "width", 0), "made as no suite can ask for: width"),
+    "a million threads": (at("execution", "threads", 10**6), "made as no suite can ask for: threads"),
+    "an unknown lift": (at("execution", "lift", "crane"), "made as no suite can ask for: lift_cpu"),
+    "no evaluation": (at("cell", "evaluation", None), "cannot be rebuilt by this version"),
+    "no batch": (lambda definition: definition["cell"].pop("batch"), "cannot be rebuilt by this version"),
+}
+
+
+@pytest.mark.parametrize(("change", "told"), STRANGE.values(), ids=STRANGE)
+def test_what_a_stranger_says_of_an_execution_is_refused_in_a_line_and_never_run(
+    folder: Path, change: Callable[[dict[str, Any]], Any], told: str
+):
+    whole = store.read(trained(folder))
+    definition = json.loads(json.dumps(whole.definition))
+    change(definition)
+    definition["replica_id"] = digest([definition["cell_id"], definition["seed"], definition["execution"]])
+    for path in folder.glob("*.parquet"):
+        path.unlink()
+    store.write(folder, dataclasses.replace(whole, definition=definition))
+    found = ganbench("verify", folder, "--retrain", "1")
+    assert found.exit_code == 0
+    assert "trained again: 0 of the 0 replicas" in found.stdout
+    assert told in found.stdout
+    again = ganbench("evaluate", folder, "--metric", "sliced_w1")
+    assert again.exit_code == (0 if told.endswith("code") else 2)  # to measure needs none
+    assert len(again.stderr.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("status", ["failed", OUT_OF_MEMORY])
+def test_a_replica_that_an_error_ends_here_counts_as_not_repeatable_and_not_as_another(
+    ran: Run, monkeypatch: pytest.MonkeyPatch, status: str
+):
+    def ended(tasks: list[Task], *_: object) -> Iterator[Finished]:
+        for task in tasks:
+            yield Finished(task.number, [Outcome(d, status, info={"error": "no room"}) for d in task.job.definitions])
+
+    monkeypatch.setattr("ganbench.execution.local.run_local", ended)
+    found = verify(ran.folder, retrain=2)
+    assert (found.wrong, found.repeated) == ([], [])
+    assert found.unrepeatable == {"could not be trained again: no room": 2}
 
 
 def test_a_parent_of_several_suites_is_verified_with_all_of_them(folder: Path):

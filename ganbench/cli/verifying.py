@@ -29,7 +29,8 @@ def verify(folder: Path, retrain: int, objectives: tuple[str, ...], workers: int
     ganbench verify results/toy2d --retrain 0
 
     Only replicas are trained again that this machine must repeat to the last bit: those made by the same code, torch,
-    NumPy, device and instructions. Nothing is written into DIR. Exit code 1 where something is wrong, with a list.
+    NumPy, device and instructions. Each takes the time and memory that its file asks for: of a stranger's results, take
+    --retrain 0. Nothing is written into DIR. Exit code 1 where something is wrong, with a list.
     """
     from ganbench.report.wording import inert
     from ganbench.verifying import verify as check

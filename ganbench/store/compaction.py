@@ -28,15 +28,19 @@ import pyarrow as pa
 from ganbench.store.container import (
     ROW_SCHEMA,
     SCHEMA,
+    AbsentError,
     DamagedError,
     Stored,
     StoreError,
     open_result,
+    read_plain,
     write_whole,
 )
 from ganbench.store.validation import check_payload, parsed
 
 COMPACTED = "compacted.arrow"
+LARGEST = 2**31
+"""Of its bytes, some 1,500 for each replica."""
 WORTH = 256
 """Results read one by one, about half a second, from which the derived file is written."""
 SETTLED_S = 2
@@ -89,7 +93,7 @@ def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | 
     """The results of all the result files of a folder, in their order, from the derived file where that knows them.
 
     Raises StoreError for a file that is read and is corrupt or of a newer schema; what is damaged is left out and
-    told in the list, where one is given.
+    told in the list, where one is given. There a file that is gone by now, set aside by another run, is left out too.
     """
     settled_ns = time.time_ns() - SETTLED_S * 10**9
     # seen before the files are read: one that changes meanwhile has another state the next time
@@ -103,6 +107,9 @@ def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | 
             if damaged is None:
                 raise
             damaged.append(error)
+        except AbsentError:
+            if damaged is None:
+                raise
     settled = {state: result for state, result in found.items() if state[2] < settled_ns}
     if len(settled.keys() - known.keys()) >= WORTH:
         content = _encoded(settled)
@@ -113,11 +120,11 @@ def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | 
 
 
 def contradicted(folder: Path, results: Iterable[Stored]) -> bool:
-    """Whether the derived file of a folder is damaged, or contradicts results that were read themselves."""
-    try:
-        content = (folder / COMPACTED).read_bytes()
-    except OSError:
-        return False
+    """Whether the derived file of a folder is damaged, or contradicts results that were read themselves.
+
+    Raises StoreError where it cannot be read.
+    """
+    content = read_plain(folder / COMPACTED, LARGEST)
     if hashlib.sha256(content[:-_DIGEST_BYTES]).digest() != content[-_DIGEST_BYTES:]:
         return True
     known = _read(folder)
@@ -155,8 +162,8 @@ def _encoded(results: Mapping[State, Stored]) -> bytes:
 def _read(folder: Path) -> dict[State, Stored]:
     """What the derived file holds; nothing where it is absent, damaged, or another version's."""
     try:
-        return _decoded(folder, (folder / COMPACTED).read_bytes())
-    except (OSError, pa.ArrowException, ValueError, TypeError, AttributeError, KeyError):
+        return _decoded(folder, read_plain(folder / COMPACTED, LARGEST))
+    except (OSError, pa.ArrowException, ValueError, TypeError, AttributeError, LookupError, MemoryError):
         return {}
 
 

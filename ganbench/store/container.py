@@ -1,6 +1,8 @@
 """The container of one result: JSON and rows in one Parquet file that carries a SHA-256 of itself.
 
 The digest is checked before anything parses the file, so truncations and flipped bits never reach a parser.
+
+Over 250 lines, as what is written and what is read of a file are seen side by side.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import math
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +54,10 @@ class DiskError(StoreError):
 
 class DamagedError(StoreError):
     """A file that holds nothing that could be used any more, by damage or from its beginning."""
+
+
+class AbsentError(StoreError):
+    """A file that is not there, or not any more."""
 
 
 def refusal(path: Path, found: str, error: OSError, remedy: str) -> StoreError:
@@ -175,6 +182,8 @@ def read_plain(path: Path, most: int) -> bytes:
     try:
         about = path.stat()
         content = path.read_bytes() if stat.S_ISREG(about.st_mode) and about.st_size <= most else b""
+    except FileNotFoundError as error:
+        raise AbsentError(path, f"cannot be read ({error.strerror})", "check the path") from None
     except OSError as error:
         raise refusal(path, "cannot be read", error, "check the path, its permissions and its disk") from None
     if not stat.S_ISREG(about.st_mode):
@@ -233,10 +242,11 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"found {value!r} ({type(value).__name__}), expected what JSON can hold")
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, publish: Callable[[Path, Path], None] | None = None) -> None:
     """Writes a file so that it is there whole or not at all, even after a power cut. Raises StoreError.
 
     What the disk refuses is not tried again: a second fsync may say that all is well though data are lost.
+    `publish` gives the temporary file its name; without one it replaces what has that name.
     """
     temporary = temporary_path(path)
     try:
@@ -245,7 +255,7 @@ def write_whole(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        (publish or os.replace)(temporary, path)
         if os.name == "posix":  # the new name itself must survive a power cut; Windows cannot open a folder
             handle = os.open(path.parent, os.O_RDONLY)
             try:

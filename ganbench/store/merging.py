@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from ganbench.folders import temporary_path
 from ganbench.store.container import Stored, StoreError, open_result, refusal, write_whole
-from ganbench.store.kept import keep_costs, keep_widths, read_costs, read_widths
+from ganbench.store.kept import COSTS, WIDTHS, keep_costs, keep_widths, read_table
 from ganbench.store.records import RUNS, read_record, record_files
 from ganbench.store.replicas import BUNDLE, read_arrays, result_files
 
@@ -190,8 +190,8 @@ def _write(united: _Union, folder: Path) -> None:
     for place, sources in united.suites.items():
         (folder / place).mkdir(parents=True, exist_ok=True)
         for own in sources:  # what the first source has stays: counts were made from it
-            keep_costs(folder / place, read_costs(own))
-            keep_widths(folder / place, read_widths(own))
+            keep_costs(folder / place, read_table(own / COSTS))
+            keep_widths(folder / place, {key: int(width) for key, width in read_table(own / WIDTHS).items()})
 
 
 def _check_equal(united: _Union, destination: Path) -> None:

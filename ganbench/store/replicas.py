@@ -7,6 +7,7 @@ at all. Every file carries a SHA-256 of itself and of its arrays. Nothing but fi
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -23,6 +24,7 @@ from ganbench.store.compaction import open_all
 from ganbench.store.container import (
     REMAKE,
     SCHEMA,
+    AbsentError,
     DamagedError,
     Row,
     Status,
@@ -30,6 +32,7 @@ from ganbench.store.container import (
     open_result,
     read_plain,
     refusal,
+    unsealed,
     write_whole,
 )
 from ganbench.store.validation import arrays_of
@@ -42,6 +45,9 @@ REQUIRED = ("suite", "label", "cell", "cell_id", "seed", "execution", "replica_i
 
 _LEFTOVER = re.compile(r"\..+\.\d+(-[0-9a-f]{8})?\.tmp")
 _LEFTOVER_AGE_S = 60  # a write takes milliseconds; a younger one may belong to a run that still lives
+
+_NO_LINKS = (errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
+"""How file systems without hard links refuse one."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,9 @@ def result_path(folder: Path | str, replica_id: str) -> Path:
 def write(folder: Path | str, result: ReplicaResult) -> Path:
     """The path of the replica's Parquet file, written unless a completed or diverged one is already there.
 
-    Raises ValueError for a result that lacks a part of its definition, StoreError where the disk refuses.
+    So a failed result, which has no arrays, never takes the place of a finished one, though another run stores that in
+    the same moment; whoever must know what is there reads it. Raises ValueError for a result that lacks a part of its
+    definition, StoreError where the disk refuses.
     """
     lacking = [key for key in REQUIRED if key not in result.definition]
     if lacking or result.status not in STATUSES:
@@ -93,7 +101,7 @@ def write(folder: Path | str, result: ReplicaResult) -> Path:
     if path.exists() and open_result(path).status != "failed":
         return path
     arrays_sha256 = None
-    if result.arrays:
+    if result.arrays and result.status != "failed":  # they would take the place of a finished one's
         # safetensors writes the memory as it lies, which is wrong for a transposed view
         packed = safetensors.save({k: np.ascontiguousarray(v) for k, v in result.arrays.items()})
         arrays_sha256 = hashlib.sha256(packed).hexdigest()
@@ -107,8 +115,34 @@ def write(folder: Path | str, result: ReplicaResult) -> Path:
         "written_s": time.time(),
         "arrays_sha256": arrays_sha256,
     }
-    write_whole(path, encode(payload, result.rows))
+    write_whole(path, encode(payload, result.rows), _unless_finished if result.status == "failed" else None)
     return path
+
+
+def _unless_finished(temporary: Path, path: Path) -> None:
+    """Gives a failed result its name, unless a finished one has it by now."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        with contextlib.suppress(AbsentError, FileNotFoundError):  # another failed one is being put in its place
+            if open_result(path).status == "failed":
+                _swap(temporary, path)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if not path.exists():
+            os.replace(temporary, path)
+    temporary.unlink(missing_ok=True)
+
+
+def _swap(temporary: Path, path: Path) -> None:
+    """Puts a failed result in the place of an earlier one, and what has finished in this moment back into its own."""
+    earlier = temporary_path(path)
+    os.replace(path, earlier)
+    finished = unsealed(earlier)[0]["status"] != "failed"
+    with contextlib.suppress(FileExistsError):
+        os.link(earlier if finished else temporary, path)
+    earlier.unlink()
 
 
 def write_measurements(folder: Path | str, replica_id: str, metric: str, rows: list[Row]) -> Path:

@@ -12,7 +12,7 @@ from ganbench.store.aside import ASIDE
 from ganbench.store.bundle import read_bundle
 from ganbench.store.compaction import COMPACTED, contradicted
 from ganbench.store.container import REMAKE, Stored, StoreError, open_result
-from ganbench.store.kept import COSTS, WIDTHS, read_costs, read_widths
+from ganbench.store.kept import COSTS, WIDTHS, read_table
 from ganbench.store.records import read_record, record_files
 from ganbench.store.replicas import BUNDLE, read_arrays, result_files
 
@@ -70,9 +70,9 @@ def _check_suite(folder: Path, checked: Checked) -> None:
             checked.notes.append(f"{path}: its replica is not here")
     for path in record_files(folder) if folder.joinpath("runs").is_dir() else []:
         checked.read("records of runs", path, read_record)
-    for name, reader in ((COSTS, read_costs), (WIDTHS, read_widths)):
+    for name in (COSTS, WIDTHS):
         if (folder / name).exists():
-            checked.read("tables", folder / name, lambda path, read=reader: read(path.parent))  # type: ignore[misc]
+            checked.read("tables", folder / name, read_table)
     if (folder / BUNDLE).exists():
         checked.read("bundles", folder / BUNDLE, read_bundle)
     if (folder / COMPACTED).exists():

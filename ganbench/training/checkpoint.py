@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,8 @@ class Checkpoint:
     def read(cls, path: Path) -> Checkpoint:
         """The checkpoint at a path. Raises CheckpointError where it is damaged."""
         try:
+            if not stat.S_ISREG(path.stat().st_mode):  # a pipe would hold up its reader for ever
+                raise CheckpointError(f"{path}: the checkpoint is no plain file")
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata()
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a mapping

@@ -71,6 +71,12 @@ def check_refused(good: Path, name: object, arrays: bool = False) -> None:
     if not arrays:
         refused(ganbench("report", "--format", "text", folder), name)
         refused(ganbench("compare", folder, folder), name)
+    refused(ganbench("evaluate", folder, "--metric", "sliced_w1"), name)
+    found = ganbench("verify", folder, "--retrain", "1")
+    assert found.exit_code == 1, found.output[-2000:]
+    wrong = [line for line in found.stdout.splitlines() if line.startswith("WRONG: ")]
+    assert wrong
+    assert all(good.stem in line and line.isprintable() for line in wrong)
     assert sorted(path.name for path in good.parents[2].iterdir()) == ["in"]
 
 

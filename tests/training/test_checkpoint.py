@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,13 @@ def test_what_is_read_is_what_was_written(written: Path):
     assert all(
         np.array_equal(found.arrays[k], v) and found.arrays[k].dtype == v.dtype for k, v in CHECKPOINT.arrays.items()
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_in_the_place_of_a_checkpoint_is_refused_and_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "a.safetensors")
+    with pytest.raises(CheckpointError, match="no plain file"):
+        Checkpoint.read(tmp_path / "a.safetensors")
 
 
 def test_writing_leaves_the_checkpoint_alone_in_its_folder(written: Path):
