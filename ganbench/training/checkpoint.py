@@ -36,18 +36,7 @@ class Checkpoint:
         arrays = {k: np.ascontiguousarray(v) for k, v in self.arrays.items()}
         about = json.dumps({"iteration": self.iteration, "seconds": self.seconds, "kept": self.kept})
         packed = save(arrays, metadata={"ganbench": about, "sha256": _digest(about, arrays)})
-        temporary = temporary_path(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
-                file.write(packed)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError as error:  # one of `write` or `fsync` knows no path
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise OSError(error.errno, error.strerror, str(path)) from None
+        write_file(path, packed)
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
@@ -69,6 +58,22 @@ class Checkpoint:
             raise
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{path}: the checkpoint is damaged ({error})") from error
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Replaces a file, which is there whole or not at all. Raises OSError that names it."""
+    temporary = temporary_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:  # one of `write` or `fsync` knows no path
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _digest(about: str, arrays: dict[str, np.ndarray]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -357,6 +358,33 @@ def test_an_address_without_a_cluster_is_refused_at_once(address: str, expected:
     with pytest.raises(ValueError, match=expected):
         pipeline.run(suite(), results=tmp_path, device="cpu", executor="ray", address=address)
     assert not (tmp_path / "tiny" / "runs").exists()
+
+
+def test_what_a_node_wrote_is_on_the_disk_before_it_has_its_name_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fsync(file: int) -> None:
+        kept.append([path.name for path in tmp_path.rglob("*.safetensors")])
+        real(file)
+
+    kept, real = list[list[str]](), os.fsync
+    monkeypatch.setattr(os, "fsync", fsync)
+    cluster._write({str(tmp_path / "checkpoints" / "a.safetensors"): b"content"})
+    assert kept == [[]]
+    assert (tmp_path / "checkpoints" / "a.safetensors").read_bytes() == b"content"
+    cluster._write({str(tmp_path / "checkpoints" / "a.safetensors"): None})
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_a_disk_that_refuses_what_a_node_wrote_is_told_with_its_path_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)) as caught:
+        cluster._write({str(tmp_path / "a.safetensors"): b"content"})
+    assert caught.value.filename == str(tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_mirror_tells_each_change_of_a_file_once(tmp_path: Path):
