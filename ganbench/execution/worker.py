@@ -350,13 +350,21 @@ def _begin(job: Job, cells: list[Cell], outcomes: list[Outcome]) -> tuple[Traini
     """
     training, path = new_training(job, cells), Path(job.checkpoint)
     try:
-        return training, _resume(training, path, outcomes) if path.exists() else 0.0
+        return training, _resume(training, path, outcomes)
+    except FileNotFoundError:  # not asked before it is read: another run may remove it in between
+        return training, 0.0
     except CheckpointError as error:
-        aside = path.with_name(f"{path.name}.damaged")
-        path.replace(aside)
+        aside = set_aside_path(path)
+        with contextlib.suppress(FileNotFoundError):
+            path.replace(aside)
         for outcome in outcomes:
             outcome.info["restarted"] = f"{error}; set aside as {aside.name}"
         return new_training(job, cells), 0.0
+
+
+def set_aside_path(checkpoint: Path) -> Path:
+    """Where a checkpoint that cannot be used is kept."""
+    return checkpoint.with_name(f"{checkpoint.name}.damaged")
 
 
 def _resume(training: Training, path: Path, outcomes: list[Outcome]) -> float:

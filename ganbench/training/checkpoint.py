@@ -40,7 +40,7 @@ class Checkpoint:
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
-        """The checkpoint at a path. Raises CheckpointError where it is damaged."""
+        """The checkpoint at a path. Raises CheckpointError for a damaged one, FileNotFoundError where there is none."""
         try:
             with safe_open(path, framework="numpy") as file:
                 metadata = file.metadata()
@@ -54,7 +54,7 @@ class Checkpoint:
             if not isinstance(found.seconds, float | int) or not 0 <= found.seconds < math.inf:
                 raise ValueError("no seconds")
             return found
-        except CheckpointError:
+        except (CheckpointError, FileNotFoundError):
             raise
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{path}: the checkpoint is damaged ({error})") from error

@@ -23,7 +23,7 @@ from ganbench.execution import cluster, tasks, worker
 from ganbench.execution.cluster import OnRay, on_ray
 from ganbench.execution.node import Mirror
 from ganbench.execution.tasks import Finished, Progress, Requeued, Task
-from ganbench.execution.worker import Job
+from ganbench.execution.worker import Job, set_aside_path
 from ganbench.planning import Replica
 from ganbench.study import Watcher
 from ganbench.suite import Cell, Suite, apply_overrides, parse_suite
@@ -399,3 +399,12 @@ def test_a_mirror_tells_each_change_of_a_file_once(tmp_path: Path):
     assert mirror.changed() == {}
     here.unlink()
     assert mirror.changed() == {"there/checkpoint": None}
+
+
+def test_a_mirror_tells_of_a_checkpoint_that_was_set_aside_under_the_name_that_the_worker_says(tmp_path: Path):
+    mirror = Mirror(Job((), "cpu", "there/a.safetensors"), tmp_path, b"damaged")
+    here = Path(mirror.job.checkpoint)
+    here.rename(set_aside_path(here))
+    changed = mirror.changed()
+    assert list(changed.items()) == [("there/a.safetensors.damaged", b"damaged"), ("there/a.safetensors", None)]
+    assert set_aside_path(here).name == "a.safetensors.damaged"
