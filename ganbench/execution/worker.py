@@ -23,7 +23,7 @@ from ganbench import catalogue
 from ganbench.catalogue import AVERAGED
 from ganbench.execution.findings import measure_finding
 from ganbench.execution.machine import out_of_memory, peak_memory_mb, release_memory, reset_peak_memory
-from ganbench.execution.measurement import measure, measure_baseline, observed, reached, sizes
+from ganbench.execution.measurement import check_rows, measure, measure_baseline, observed, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
 from ganbench.planning import affinity_of, code_version, digest, narrower
 from ganbench.plugins import ERRORS, ObjectiveError, told
@@ -34,6 +34,8 @@ from ganbench.training.loop import Lane, Training
 
 OUT_OF_MEMORY = "out of memory"
 """Status of an ensemble that did not fit and may fit at half its width; nothing of it is stored."""
+GOING_ON = ("completed", "diverged")
+"""What a replica in a checkpoint can be: one that has failed is measured again."""
 SNAPSHOTS = 10
 CHECKPOINT_S = 20.0
 """Training seconds between checkpoints, at least."""
@@ -336,8 +338,10 @@ def _save(training: Training, path: Path, outcomes: list[Outcome], evaluation_s:
 
 def remove_checkpoints(folder: Path, finished: Collection[str]) -> None:
     """Removes those of a folder whose replicas are all finished, which a run that was killed has left."""
+    # another run was faster; a damaged one, or one that keeps other things, is set aside by whoever goes on from it
+    useless = CheckpointError, OSError, AttributeError, TypeError
     for path in folder.glob("*.safetensors"):
-        with contextlib.suppress(CheckpointError, OSError):  # another run was faster; a damaged one is set aside later
+        with contextlib.suppress(*useless):
             replicas = Checkpoint.read(path).kept.get("replicas") or [{}]
             if all(replica.get("id") in finished for replica in replicas):
                 path.unlink()
@@ -373,7 +377,11 @@ def _resume(training: Training, path: Path, outcomes: list[Outcome]) -> float:
     try:
         own = [r["id"] for r in kept["replicas"]] == [o.definition["replica_id"] for o in outcomes]
         seconds = float(kept["compile_s"]), float(kept["evaluation_s"])
-        found = [(str(r["status"]), list(r["rows"]), dict(r["info"])) for r in kept["replicas"]]
+        found = [(r["status"], r["rows"], r["info"]) for r in kept["replicas"]]
+        for status, rows, info in found:
+            if status not in GOING_ON or not isinstance(info, dict):
+                raise ValueError(f"found the status {status!r}, or no table beside it")
+            check_rows(rows)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: the checkpoint is damaged ({error!r})") from None
     if not own:
