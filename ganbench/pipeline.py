@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from ganbench.execution.worker import Outcome
 
 EXECUTORS = ("local", "ray")
+INTERRUPT_S = 3.0
+"""Seconds for which an interrupt waits for replicas that finished together: to write hundreds takes longer."""
 NO_COMPILER = "no C++ compiler found (g++, or the one in CXX): planned eager, not compiled, as replicas of their own"
 
 
@@ -303,9 +305,10 @@ def _train(planned: Plan, team: Executor, watcher: Watcher, profile: str | Path 
             elif event.outcomes[0].status == OUT_OF_MEMORY:
                 too_wide |= {r.width_key: r.width // 2 for r in ensemble.replicas}
             else:
-                with held_back():  # replicas finish together: an interrupt between two writes would lose the others
-                    _keep(finished, ensemble, event.outcomes, watcher)
-                    if all(outcome.status in FINISHED for outcome in event.outcomes):  # a failed one goes on from it
+                with held_back() as waited_s:  # an interrupt between two writes would lose replicas that are finished
+                    _keep(finished, ensemble, event.outcomes, watcher, waited_s)
+                    # one that failed, or is not stored, may go on from it
+                    if all(finished.statuses.get(replica.replica_id) in FINISHED for replica in ensemble.replicas):
                         Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
     spent.working_s = time.perf_counter() - began
     finished.traces = tuple(path for task in tasks if task.job.trace and (path := Path(task.job.trace)).exists())
@@ -347,8 +350,13 @@ def _traces(planned: Plan, folder: Path) -> dict[int, Path]:
     return files
 
 
-def _keep(finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: Watcher) -> None:
+def _keep(
+    finished: Run, ensemble: Ensemble, outcomes: list[Outcome], watcher: Watcher, waited_s: Callable[[], float]
+) -> None:
+    """Stores an ensemble's outcomes; where an interrupt waits for too long, the rest is left to be trained again."""
     for replica, outcome in zip(ensemble.replicas, outcomes, strict=True):
+        if waited_s() > INTERRUPT_S:
+            return
         if replica.width < finished.plan.suite.execution.width:
             outcome.info["notes"] = narrowed_note(replica, finished.plan.suite.execution.width)
         began = time.perf_counter()

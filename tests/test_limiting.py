@@ -121,10 +121,21 @@ def test_a_run_within_a_time_trains_and_records_what_it_planned_alone(tmp_path: 
     assert len(done.plan.replicas) == 12
 
 
-def test_the_command_says_what_is_left_out_and_refuses_what_is_no_time(tmp_path: Path):
+def test_the_command_refuses_what_is_no_time(tmp_path: Path):
     refused = command(tmp_path, "--limit-time", "soon")
     assert refused.exit_code == 2
     assert "expected a time such as 90s, 10m or 1h30m" in refused.stderr
-    shown = command(tmp_path, "--limit-time", "3h", "--seeds", "1", "-t", "ring8", "-o", "minimax", "--dry-run")
+
+
+@pytest.mark.parametrize(("limit", "left_out"), [("61s", ["oracle", "trivial"]), ("3h", [])])
+def test_the_command_says_what_is_left_out(
+    limit: str, left_out: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(probe, "ask", answered)
+    # by these made-up costs two objectives take 6 s each, two baselines 7 and their floors 48
+    shown = command(tmp_path, "--limit-time", limit, "--seeds", "1", "-t", "ring8", "--dry-run")
     assert shown.exit_code == 0
-    assert "left out" not in shown.stdout
+    said = (shown.stdout + shown.stderr).splitlines()
+    assert [line for line in said if "left out" in line] == [
+        f"{label} on ring8: 1 replica left out: no room within 61 s" for label in left_out
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from small_runs import TEXT, folder, nothing, only, ran, suite
 
 import ganbench
-from ganbench import pipeline
+from ganbench import pipeline, store
 from ganbench.execution.tasks import Finished, Task
 from ganbench.execution.worker import Outcome
 from ganbench.metrics.contract import Metric
@@ -69,6 +70,36 @@ def test_a_checkpoint_stays_where_a_replica_failed(status: str, tmp_path: Path, 
     monkeypatch.setattr("ganbench.execution.local.run_local", first_ends)
     run(suite(), results=tmp_path, device="cpu")
     assert len(list(tmp_path.rglob("checkpoints/*"))) == (status == "failed")
+
+
+@pytest.mark.parametrize(("patience_s", "kept"), [(60.0, 3), (0.0, 1)])
+def test_an_interrupt_waits_for_replicas_that_finished_together_and_not_for_long(
+    patience_s: float, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_ends(tasks: list[Task], *_: Any) -> Iterator[Finished]:
+        checkpoint = Path(tasks[0].job.checkpoint)
+        checkpoint.parent.mkdir(parents=True)
+        checkpoint.touch()
+        yield Finished(0, [Outcome(definition) for definition in tasks[0].job.definitions])
+
+    def write(*arguments: Any) -> Path:
+        if not list(tmp_path.rglob("*.parquet")):
+            signal.raise_signal(signal.SIGINT)
+        return real(*arguments)
+
+    real = store.write
+    # in the background of a script Ctrl-C is ignored
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr("ganbench.execution.local.run_local", one_ends)
+    monkeypatch.setattr(pipeline, "INTERRUPT_S", patience_s)
+    monkeypatch.setattr(store, "write", write)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(suite(), results=tmp_path, device="cpu")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert len(list(tmp_path.rglob("*.parquet"))) == kept
+    assert len(list(tmp_path.rglob("checkpoints/*"))) == (kept < 3)
 
 
 @pytest.mark.parametrize(("threads", "workers"), [(1, 6), (2, 3), (4, 1), (8, 1)])

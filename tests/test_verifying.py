@@ -259,7 +259,6 @@ COMMANDS = {
     "compare": lambda folder: ("compare", folder, folder),
     "merge": lambda folder: ("merge", folder, "-o", folder.parent / "merged"),
     "verify": lambda folder: ("verify", folder, "--retrain", "1"),
-    "list": lambda folder: ("list",),
 }
 
 

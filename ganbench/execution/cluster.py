@@ -16,6 +16,7 @@ from ganbench.execution.interrupts import handlers_kept
 from ganbench.execution.machine import cores
 from ganbench.execution.node import Began, Files, How, Relayed, end, work
 from ganbench.execution.tasks import Event, Finished, Progress, Queue, Task
+from ganbench.training.checkpoint import write_file
 
 PASSED = ("GANBENCH_DATA", "GANBENCH_CACHE", "HF_HUB_OFFLINE", "ATEN_CPU_CAPABILITY", "CXX")
 """Variables of the driver that hold for its workers."""
@@ -218,12 +219,9 @@ def _told(error: Exception) -> str:
 
 
 def _write(files: Files) -> None:
-    """Makes this machine's files what a node said they are, each whole or not at all."""
+    """Makes this machine's files what a node said they are. Raises OSError that names the file."""
     for path, content in ((Path(name), content) for name, content in files.items()):
         if content is None:
             path.unlink(missing_ok=True)
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
+        else:
+            write_file(path, content)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -12,19 +13,22 @@ HELD = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def held_back() -> Iterator[Callable[[], float]]:
     """A signal that comes inside is delivered at the end; outside the main thread none can come.
 
+    What it gives to the block tells for how many seconds one has waited; 0 where none has come.
     A second one is not held: both are delivered at once. Only signals that somebody handles are held: one that is
     ignored, as Ctrl-C is in the background of a script, stays ignored.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield lambda: 0.0
         return
     before = {number: handler for number in HELD if callable(handler := signal.getsignal(number))}
     came: list[int] = []
+    since_s = 0.0
 
     def hold(number: int, frame: FrameType | None) -> None:
+        nonlocal since_s
         came.append(number)
         if len(came) > 1:
             first, second = came[0], came.pop()
@@ -33,11 +37,12 @@ def held_back() -> Iterator[None]:
                 before[signal.Signals(first)](first, frame)
             finally:
                 before[signal.Signals(second)](second, frame)
+        since_s = time.monotonic()
 
     for number in before:
         signal.signal(number, hold)
     try:
-        yield
+        yield lambda: time.monotonic() - since_s if came else 0.0
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
@@ -68,30 +70,57 @@ class Worker:
         self.affinity = ""
 
     def give(self, task: Task) -> None:
-        """Sends a task. Raises OSError where the process has died."""
-        self.pipe.send(task.job)
+        """Sends a task. Raises OSError where the process has died, or is silent for too long while it is sent."""
+        with self._ended_if_silent():
+            self.pipe.send(task.job)
         self.task, self.affinity, self.heard = task, task.affinity, time.monotonic()
 
     def hear(self) -> tuple[str, Any]:
-        """What it says next; waits for it. Raises Lost where it has died."""
+        """What it says next; waits for it. Raises Lost where it has died, or stops in the middle of what it says."""
         try:
-            said = self.pipe.recv()
+            with self._ended_if_silent() as silent:
+                said = self.pipe.recv()
         except (EOFError, OSError):  # OSError: it died in the middle of a message
             self.stop()
-            raise Lost(_ended(self.process.returncode)) from None
+            raise Lost(self._silence() if silent.is_set() else _ended(self.process.returncode)) from None
         self.heard, self.ready = time.monotonic(), True
         return said
 
+    @contextmanager
+    def _ended_if_silent(self) -> Iterator[threading.Event]:
+        """Ends the process where a message takes longer than it may be silent, which ends the wait for it, and says so.
+
+        A pipe waits for a whole message, and for a reader of one that it cannot hold, for as long as both ends live.
+        """
+        silent = threading.Event()
+
+        def end() -> None:
+            silent.set()
+            self.process.kill()
+
+        timer = threading.Timer(self._allowed_s(), end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield silent
+        finally:
+            timer.cancel()
+
+    def _allowed_s(self) -> float:
+        return self.silence_s if self.ready else max(self.silence_s, START_S)
+
+    def _silence(self) -> str:
+        return f"said nothing for {self.silence_s:g} s, the suite's limits.silence_s"
+
     def patience_s(self) -> float:
         """Seconds until it has been silent for too long."""
-        allowed = self.silence_s if self.ready else max(self.silence_s, START_S)
-        return self.heard + allowed - time.monotonic()
+        return self.heard + self._allowed_s() - time.monotonic()
 
     def check(self) -> None:
         """Raises Lost where it has been silent for too long, and ends it: it may be stopped, or in an endless loop."""
         if self.patience_s() <= 0 and not self.pipe.poll():
             self.stop()
-            raise Lost(f"said nothing for {self.silence_s:g} s, the suite's limits.silence_s")
+            raise Lost(self._silence())
 
     def stop(self) -> None:
         self.process.kill()

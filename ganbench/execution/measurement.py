@@ -15,6 +15,31 @@ from ganbench.suite import Cell
 from ganbench.training.loop import Training, true_samples
 
 Rows = list[dict[str, Any]]
+COUNTS = ("iteration", "generator_steps", "gradient_steps", "real_samples", "n")
+NEEDED = {
+    **dict.fromkeys(COUNTS, int),
+    **dict.fromkeys(("seconds", "value", "floor"), float),
+    **dict.fromkeys(("metric", "unit", "direction"), str),
+    "final": bool,
+}
+"""What each row has."""
+COLUMNS = {**NEEDED, "instrument": str, "spread": float, "flag": str}
+"""What a row can have: the columns of the store."""
+LARGEST_COUNT = 2**53
+
+
+def check_rows(rows: Any) -> None:
+    """Raises ValueError unless the store can take these rows, as it may not those of a stranger's checkpoint."""
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError("its rows are no tables")
+    for row in rows:
+        if not NEEDED.keys() <= row.keys() <= COLUMNS.keys():
+            raise ValueError(f"found a row of {sorted(map(str, row))}; expected {sorted(COLUMNS)}")
+        for name, value in row.items():
+            if not (type(value) is COLUMNS[name] or (COLUMNS[name] is float and type(value) is int)):
+                raise ValueError(f"{name}: found {value!r}, expected {COLUMNS[name].__name__}")
+            if type(value) is int and abs(value) > LARGEST_COUNT:
+                raise ValueError(f"{name}: found a number beyond {LARGEST_COUNT}")
 
 
 def measure(

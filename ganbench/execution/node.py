@@ -20,7 +20,7 @@ from typing import Any
 
 from ganbench.execution.local import LOOK_S, Lost, Worker
 from ganbench.execution.tasks import Task
-from ganbench.execution.worker import Job, Outcome
+from ganbench.execution.worker import Job, Outcome, set_aside_path
 
 RELAY_S = 5.0
 """Seconds between two reports of progress to the driver, which hears thousands of nodes."""
@@ -139,10 +139,15 @@ class Mirror:
     """The files of a job in a folder of this node, and what of them the driver does not know yet."""
 
     def __init__(self, job: Job, folder: Path, checkpoint: bytes | None):
-        self.places = {job.checkpoint: folder / "checkpoint", **({job.trace: folder / "trace"} if job.trace else {})}
+        # under its own name, by which an outcome tells of one that was set aside
+        there, here = Path(job.checkpoint), folder / Path(job.checkpoint).name
+        # what was set aside comes first: it is kept before its own name is free
+        self.places = {str(set_aside_path(there)): set_aside_path(here), job.checkpoint: here}
+        if job.trace:
+            self.places[job.trace] = folder / "trace"
         if checkpoint is not None:
-            self.places[job.checkpoint].write_bytes(checkpoint)
-        self.job = replace(job, checkpoint=str(folder / "checkpoint"), trace=str(folder / "trace") if job.trace else "")
+            here.write_bytes(checkpoint)
+        self.job = replace(job, checkpoint=str(here), trace=str(folder / "trace") if job.trace else "")
         self.seen = {path: _state(here) for path, here in self.places.items()}
 
     def changed(self) -> Files:

@@ -22,7 +22,7 @@ from ganbench import catalogue
 from ganbench.catalogue import AVERAGED
 from ganbench.execution.findings import measure_finding
 from ganbench.execution.machine import out_of_memory, peak_memory_mb, release_memory, reset_peak_memory
-from ganbench.execution.measurement import measure, measure_baseline, observed, reached, sizes
+from ganbench.execution.measurement import check_rows, measure, measure_baseline, observed, reached, sizes
 from ganbench.metrics.contract import NonFiniteSamples
 from ganbench.planning import affinity_of, code_version, digest, narrower
 from ganbench.plugins import ERRORS, ObjectiveError, told
@@ -33,6 +33,8 @@ from ganbench.training.loop import Lane, Training
 
 OUT_OF_MEMORY = "out of memory"
 """Status of an ensemble that did not fit and may fit at half its width; nothing of it is stored."""
+GOING_ON = ("completed", "diverged")
+"""What a replica in a checkpoint can be: one that has failed is measured again."""
 SNAPSHOTS = 10
 CHECKPOINT_S = 20.0
 """Training seconds between checkpoints, at least."""
@@ -338,8 +340,10 @@ def _save(training: Training, path: Path, outcomes: list[Outcome], evaluation_s:
 
 def remove_checkpoints(folder: Path, finished: Collection[str]) -> None:
     """Removes those of a folder whose replicas are all finished, which a run that was killed has left."""
+    # another run was faster; a damaged one, or one that keeps other things, is set aside by whoever goes on from it
+    useless = CheckpointError, OSError, AttributeError, TypeError
     for path in folder.glob("*.safetensors"):
-        with contextlib.suppress(CheckpointError, OSError):  # another run was faster; a damaged one is set aside later
+        with contextlib.suppress(*useless):
             replicas = Checkpoint.read(path).kept.get("replicas") or [{}]
             if all(replica.get("id") in finished for replica in replicas):
                 path.unlink()
@@ -352,13 +356,21 @@ def _begin(job: Job, cells: list[Cell], outcomes: list[Outcome]) -> tuple[Traini
     """
     training, path = new_training(job, cells), Path(job.checkpoint)
     try:
-        return training, _resume(training, path, outcomes) if path.exists() else 0.0
+        return training, _resume(training, path, outcomes)
+    except FileNotFoundError:  # not asked before it is read: another run may remove it in between
+        return training, 0.0
     except CheckpointError as error:
-        aside = path.with_name(f"{path.name}.damaged")
-        path.replace(aside)
+        aside = set_aside_path(path)
+        with contextlib.suppress(FileNotFoundError):
+            path.replace(aside)
         for outcome in outcomes:
             outcome.info["restarted"] = f"{error}; set aside as {aside.name}"
         return new_training(job, cells), 0.0
+
+
+def set_aside_path(checkpoint: Path) -> Path:
+    """Where a checkpoint that cannot be used is kept."""
+    return checkpoint.with_name(f"{checkpoint.name}.damaged")
 
 
 def _resume(training: Training, path: Path, outcomes: list[Outcome]) -> float:
@@ -367,7 +379,11 @@ def _resume(training: Training, path: Path, outcomes: list[Outcome]) -> float:
     try:
         own = [r["id"] for r in kept["replicas"]] == [o.definition["replica_id"] for o in outcomes]
         seconds = float(kept["compile_s"]), float(kept["evaluation_s"])
-        found = [(str(r["status"]), list(r["rows"]), dict(r["info"])) for r in kept["replicas"]]
+        found = [(r["status"], r["rows"], r["info"]) for r in kept["replicas"]]
+        for status, rows, info in found:
+            if status not in GOING_ON or not isinstance(info, dict):
+                raise ValueError(f"found the status {status!r}, or no table beside it")
+            check_rows(rows)
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: the checkpoint is damaged ({error!r})") from None
     if not own:

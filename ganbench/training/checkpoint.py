@@ -37,22 +37,11 @@ class Checkpoint:
         arrays = {k: np.ascontiguousarray(v) for k, v in self.arrays.items()}
         about = json.dumps({"iteration": self.iteration, "seconds": self.seconds, "kept": self.kept})
         packed = save(arrays, metadata={"ganbench": about, "sha256": _digest(about, arrays)})
-        temporary = temporary_path(path)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
-                file.write(packed)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError as error:  # one of `write` or `fsync` knows no path
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise OSError(error.errno, error.strerror, str(path)) from None
+        write_file(path, packed)
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
-        """The checkpoint at a path. Raises CheckpointError where it is damaged."""
+        """The checkpoint at a path. Raises CheckpointError for a damaged one, FileNotFoundError where there is none."""
         try:
             if not stat.S_ISREG(path.stat().st_mode):  # a pipe would hold up its reader for ever
                 raise CheckpointError(f"{path}: the checkpoint is no plain file")
@@ -68,10 +57,26 @@ class Checkpoint:
             if not isinstance(found.seconds, float | int) or not 0 <= found.seconds < math.inf:
                 raise ValueError("no seconds")
             return found
-        except CheckpointError:
+        except (CheckpointError, FileNotFoundError):
             raise
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{path}: the checkpoint is damaged ({error})") from error
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Replaces a file, which is there whole or not at all. Raises OSError that names it."""
+    temporary = temporary_path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:  # one of `write` or `fsync` knows no path
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _digest(about: str, arrays: dict[str, np.ndarray]) -> str:

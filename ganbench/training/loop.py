@@ -221,7 +221,10 @@ class Training:
         Checkpoint(self.iteration, self.seconds, kept, {**leaves, **arrays}).write(path)
 
     def load(self, path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-        """Goes on from a checkpoint; gives back what was kept. Raises CheckpointError where it is not its own."""
+        """Goes on from a checkpoint; gives back what was kept.
+
+        Raises CheckpointError where it is damaged or not its own, FileNotFoundError where there is none.
+        """
         checkpoint = Checkpoint.read(path)
         found = [checkpoint.arrays.get(f"state/{i}") for i in range(len(self._leaves))]
         tensors = [torch.from_numpy(f) for f in found if f is not None]

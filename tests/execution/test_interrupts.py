@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -33,6 +34,22 @@ def test_a_signal_is_delivered_at_the_end_of_the_block(number):
     with pytest.raises(KeyboardInterrupt):
         work()
     assert done == ["the rest of the block"]
+
+
+def test_the_block_knows_for_how_long_a_signal_has_waited():
+    found = []
+
+    def work():
+        with held_back() as waited_s:
+            found.append(waited_s())
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.02)
+            found.append(waited_s())
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert found[0] == 0
+    assert 0.02 <= found[1] < 5
 
 
 def test_a_signal_that_is_ignored_stays_ignored():

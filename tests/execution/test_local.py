@@ -13,8 +13,10 @@ import pytest
 import tiny
 
 from ganbench import pipeline
-from ganbench.execution.local import Team, Worker
+from ganbench.execution import local
+from ganbench.execution.local import Lost, Team, Worker
 from ganbench.execution.tasks import REQUEUED, Event, Finished, Progress, Queue, Requeued, Task
+from ganbench.execution.worker import Job
 from ganbench.suite import apply_overrides, parse_suite
 
 CHILDREN = Path("/proc/self/task").exists()
@@ -76,6 +78,35 @@ def test_a_worker_that_still_imports_its_libraries_is_not_taken_for_silent():
         assert worker.patience_s() <= 0.01
     finally:
         worker.stop()
+
+
+def half_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Worker:
+    """A worker that says a message's length and half of the message, and hears nothing."""
+    program = folder / "half-way"
+    program.write_text(
+        f"#!{sys.executable}\nimport os, sys, time\n"
+        "os.write(int(sys.argv[3]), (1000).to_bytes(4, 'big') + bytes(500))\ntime.sleep(60)\n"
+    )
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setattr(local, "START_S", 0.5)
+    return Worker(threads=1, silence_s=0.5)
+
+
+def test_a_worker_that_stops_in_the_middle_of_a_message_is_ended_at_the_limit(tmp_path: Path, monkeypatch):
+    worker = half_way(tmp_path, monkeypatch)
+    with pytest.raises(Lost, match=r"^said nothing for 0\.5 s, the suite's limits\.silence_s$"):
+        worker.hear()
+    assert worker.process.returncode == -signal.SIGKILL
+
+
+def test_a_worker_that_does_not_take_a_task_is_ended_at_the_limit(tmp_path: Path, monkeypatch):
+    worker = half_way(tmp_path, monkeypatch)
+    large = Job(({"label": "more than a pipe holds" * 10**6},), "cpu", "checkpoint")
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        worker.give(Task(0, large, ""))
+    worker.stop()
+    assert worker.process.returncode == -signal.SIGKILL
 
 
 CRASH = """

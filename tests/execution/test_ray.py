@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from ganbench.execution import cluster, tasks, worker
 from ganbench.execution.cluster import OnRay, on_ray
 from ganbench.execution.node import Mirror
 from ganbench.execution.tasks import Finished, Progress, Requeued, Task
-from ganbench.execution.worker import Job
+from ganbench.execution.worker import Job, set_aside_path
 from ganbench.planning import Replica
 from ganbench.study import Watcher
 from ganbench.suite import Cell, Suite, apply_overrides, parse_suite
@@ -370,6 +371,33 @@ def test_an_address_without_a_cluster_is_refused_at_once(address: str, expected:
     assert not (tmp_path / "tiny" / "runs").exists()
 
 
+def test_what_a_node_wrote_is_on_the_disk_before_it_has_its_name_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def fsync(file: int) -> None:
+        kept.append([path.name for path in tmp_path.rglob("*.safetensors")])
+        real(file)
+
+    kept, real = list[list[str]](), os.fsync
+    monkeypatch.setattr(os, "fsync", fsync)
+    cluster._write({str(tmp_path / "checkpoints" / "a.safetensors"): b"content"})
+    assert kept == [[]]
+    assert (tmp_path / "checkpoints" / "a.safetensors").read_bytes() == b"content"
+    cluster._write({str(tmp_path / "checkpoints" / "a.safetensors"): None})
+    assert list((tmp_path / "checkpoints").iterdir()) == []
+
+
+def test_a_disk_that_refuses_what_a_node_wrote_is_told_with_its_path_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(file: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)) as caught:
+        cluster._write({str(tmp_path / "a.safetensors"): b"content"})
+    assert caught.value.filename == str(tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_mirror_tells_each_change_of_a_file_once(tmp_path: Path):
     mirror = Mirror(Job((), "cpu", "there/checkpoint", "there/trace"), tmp_path, b"before")
     here = Path(mirror.job.checkpoint)
@@ -382,3 +410,12 @@ def test_a_mirror_tells_each_change_of_a_file_once(tmp_path: Path):
     assert mirror.changed() == {}
     here.unlink()
     assert mirror.changed() == {"there/checkpoint": None}
+
+
+def test_a_mirror_tells_of_a_checkpoint_that_was_set_aside_under_the_name_that_the_worker_says(tmp_path: Path):
+    mirror = Mirror(Job((), "cpu", "there/a.safetensors"), tmp_path, b"damaged")
+    here = Path(mirror.job.checkpoint)
+    here.rename(set_aside_path(here))
+    changed = mirror.changed()
+    assert list(changed.items()) == [("there/a.safetensors.damaged", b"damaged"), ("there/a.safetensors", None)]
+    assert set_aside_path(here).name == "a.safetensors.damaged"

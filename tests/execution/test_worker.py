@@ -17,6 +17,7 @@ from ganbench.execution.worker import Job, Outcome, new_training, run_job
 from ganbench.metrics.contract import NonFiniteSamples
 from ganbench.planning import plan_replicas
 from ganbench.suite import Cell, parse_suite, resolve
+from ganbench.training.checkpoint import Checkpoint
 from ganbench.training.loop import Training
 
 SUITE = """\
@@ -226,6 +227,18 @@ def test_an_ensemble_with_a_damaged_checkpoint_starts_anew_and_says_why(tmp_path
     found = outcomes(job(tmp_path))
     assert all("checkpoint: the checkpoint is damaged" in outcome.info["restarted"] for outcome in found)
     assert all(same(a, b) for a, b in zip(found, whole, strict=True))
+
+
+def test_a_checkpoint_that_another_run_removes_before_it_is_read_counts_as_none(tmp_path: Path, monkeypatch):
+    def removed_first(path: Path) -> Checkpoint:
+        path.unlink()
+        return real(path)
+
+    (tmp_path / "checkpoint").touch()
+    real = Checkpoint.read
+    monkeypatch.setattr(Checkpoint, "read", removed_first)
+    found = outcomes(job(tmp_path))
+    assert [(o.status, "restarted" in o.info) for o in found] == [("completed", False)] * 3
 
 
 def test_an_ensemble_without_a_checkpoint_says_nothing_of_a_restart(tmp_path: Path):

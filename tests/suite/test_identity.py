@@ -48,6 +48,11 @@ def test_an_extractor_belongs_to_the_cells_whose_metrics_use_features() -> None:
     assert cells()[1].evaluation.metric("kid").extractor == "classifier"
 
 
+def test_another_extractor_makes_another_cell(tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_bytes(b"weights")
+    assert cell_id(cells()[1]) != cell_id(with_weights(tmp_path / "weights.pth"))
+
+
 def test_a_metric_on_features_measured_where_none_was_asked_for_takes_the_classifier() -> None:
     without = cells(settings={"evaluation.metrics": "[w1]"})[1].evaluation
     assert without.extractor is None
