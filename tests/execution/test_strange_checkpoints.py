@@ -1,4 +1,4 @@
-"""A checkpoint with a right digest that keeps what no ensemble has written is set aside or passed over."""
+"""A checkpoint with a right digest that keeps what no ensemble has written is refused or passed over."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from test_worker import job, outcomes
 
 from ganbench.execution import worker
 from ganbench.execution.measurement import COLUMNS
+from ganbench.execution.worker import Outcome, new_training
 from ganbench.store import Row
-from ganbench.training.checkpoint import Checkpoint
+from ganbench.suite import Cell
+from ganbench.training.checkpoint import Checkpoint, CheckpointError
 
 STRANGE: dict[str, Any] = {
     "a row that is a list": ("rows", [[1]]),
@@ -52,18 +54,16 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("key", "value"), STRANGE.values(), ids=STRANGE)
-def test_a_checkpoint_that_keeps_what_no_store_could_take_is_set_aside(
-    key: str, value: Any, begun: Path, tmp_path: Path
-):
+def test_a_checkpoint_that_keeps_what_no_store_could_take_is_refused(key: str, value: Any, begun: Path, tmp_path: Path):
     def change(replicas: list[Any]) -> None:
         (replicas[0] if key in replicas[0] else replicas[0]["rows"][0])[key] = value
 
     shutil.copy(begun / "checkpoint", tmp_path)
     rewritten(tmp_path / "checkpoint", change)
-    found = outcomes(job(tmp_path))
-    assert [(o.status, "set aside as checkpoint.damaged" in o.info["restarted"]) for o in found] == [
-        ("completed", True)
-    ] * 3
+    asked = job(tmp_path)
+    training = new_training(asked, [Cell.from_definition(d["cell"]) for d in asked.definitions])
+    with pytest.raises(CheckpointError, match=r"damaged|other replicas"):
+        worker._resume(training, tmp_path / "checkpoint", [Outcome(d) for d in asked.definitions])
 
 
 def test_rows_have_the_columns_of_the_store():
