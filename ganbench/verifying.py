@@ -12,10 +12,10 @@ from pathlib import Path
 from ganbench import store
 from ganbench.measuring import EXECUTED, check_execution, rebuilt
 from ganbench.pipeline import to_store
-from ganbench.planning import Replica, code_version, plan_ensembles
+from ganbench.planning import Replica, code_version, digest, plan_ensembles
 from ganbench.store.container import Stored, open_result
 from ganbench.store.merging import differing
-from ganbench.store.verification import check_files
+from ganbench.store.verification import ALTERED, check_files
 from ganbench.suite.schema import Limits
 
 FEW = 3
@@ -87,6 +87,10 @@ def _repeatable(results: list[Stored], allowed: Sequence[str], found: Verified) 
             cell = rebuilt(definition, allowed)
             if code_version(cell) != execution["code"]:
                 reasons["made by other code"] += 1
+                continue
+            if digest(cell.identity()) != definition["cell_id"]:
+                told = "its cell was altered, or its data here are others: another cell_id belongs to it"
+                found.wrong.append(f"{result.path}: {told}; {ALTERED}")
                 continue
         except ValueError as error:
             reasons[str(error)] += 1

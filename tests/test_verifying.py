@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from small_runs import folder, ran, suite
@@ -25,6 +26,7 @@ from ganbench.pipeline import Run, run
 from ganbench.planning import digest
 from ganbench.store.container import Row, encode, open_result
 from ganbench.training import device
+from ganbench.training.checkpoint import Checkpoint
 from ganbench.verifying import verify
 
 __all__ = ["folder", "ran"]  # fixtures
@@ -75,6 +77,12 @@ def costs(folder: Path) -> Path:
     return cut(folder / "costs.json")
 
 
+def checkpoint(folder: Path) -> Path:
+    path = folder / "checkpoints" / "a.safetensors"
+    Checkpoint(7, 1.5, {}, {"a": np.arange(3.0)}).write(path)
+    return cut(path)
+
+
 def derived(folder: Path) -> Path:
     """A derived file that says of a replica what its own file does not."""
     with pytest.MonkeyPatch.context() as patch:
@@ -104,6 +112,7 @@ SPOILED: dict[str, tuple[Callable[[Path], Path], str]] = {
     "arrays cut off": (lambda folder: cut(trained(folder).with_suffix(".safetensors")), "SHA-256"),
     "a later measurement cut off": (measured, "corrupt"),
     "a record cut off": (lambda folder: cut(next(folder.glob("runs/*.json"))), "does not match"),
+    "a checkpoint cut off": (checkpoint, "the checkpoint is damaged"),
     "a table of costs cut off": (costs, "no JSON"),
     **({"a pipe for a derived file": (piped, "no plain file")} if hasattr(os, "mkfifo") else {}),
     "a derived file that contradicts": (derived, "does not say what the results' own files say"),
@@ -147,6 +156,20 @@ def test_a_value_altered_under_a_right_digest_is_found_by_training_again(folder:
     made = open_result(path).payload["definition"]
     name = f"{made['target_label']} {made['label']} seed {made['seed']}"
     assert wrong == f"{path}: {name}, trained again, differs: value"
+
+
+def test_a_cell_altered_under_a_right_digest_is_found_by_its_cell_id_and_not_trained(folder: Path):
+    path = rewritten(trained(folder), lambda payload, rows: payload["definition"]["cell"].update(batch=64))
+    found = verify(folder, retrain=1)
+    (wrong,) = found.wrong
+    assert wrong.startswith(f"{path}: its cell was altered")
+    assert (len(found.repeated), found.repeatable) == (1, 23)
+
+
+def test_a_sound_checkpoint_is_read_and_counted(folder: Path):
+    Checkpoint(7, 1.5, {}, {"a": np.arange(3.0)}).write(folder / "checkpoints" / "a.safetensors")
+    found = verify(folder, retrain=0)
+    assert (found.wrong, found.files["checkpoints"]) == ([], 1)
 
 
 def test_replicas_of_another_torch_are_not_trained_again_and_counted(ran: Run, monkeypatch: pytest.MonkeyPatch):

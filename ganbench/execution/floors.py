@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from functools import lru_cache
@@ -31,14 +32,22 @@ def kept_floor(metric: Metric, target: Target, n: int) -> float:
         return floor(metric, target, n)
     file = _file(metric, target, n)
     with suppress(OSError, ValueError, KeyError, TypeError):  # not there, or damaged
-        return float(json.loads(file.read_text())["floor"])
+        content = file.read_text()
+        kept = float(json.loads(content)["floor"])
+        if content == _written(kept):
+            return kept
     value = floor(metric, target, n)
     beside = temporary_path(file)
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(json.dumps({"floor": value}))
+        beside.write_text(_written(value))
         beside.replace(file)
     return value
+
+
+def _written(value: float) -> str:
+    """The text of a floor, which says its own SHA-256: a flipped bit would leave another number."""
+    return json.dumps({"floor": value, "sha256": hashlib.sha256(json.dumps(value).encode()).hexdigest()})
 
 
 def _file(metric: Metric, target: Target, n: int) -> Path:

@@ -11,7 +11,7 @@ from ganbench.planning import digest
 from ganbench.store.aside import ASIDE
 from ganbench.store.bundle import read_bundle
 from ganbench.store.compaction import COMPACTED, contradicted
-from ganbench.store.container import REMAKE, Stored, StoreError, open_result
+from ganbench.store.container import REMAKE, DamagedError, Stored, StoreError, open_result
 from ganbench.store.kept import COSTS, WIDTHS, read_table
 from ganbench.store.records import read_record, record_files
 from ganbench.store.replicas import BUNDLE, read_arrays, result_files
@@ -77,6 +77,8 @@ def _check_suite(folder: Path, checked: Checked) -> None:
         checked.read("bundles", folder / BUNDLE, read_bundle)
     if (folder / COMPACTED).exists():
         checked.read("derived files", folder / COMPACTED, lambda path: _derived(path, here))
+    for path in sorted((folder / "checkpoints").glob("*.safetensors")):
+        checked.read("checkpoints", path, _checkpoint)
     strays = [path for path in folder.glob("*.safetensors") if path.stem not in own]
     checked.notes += [f"{path}: arrays of no replica that is here" for path in sorted(strays)]
     for aside in sorted(folder.glob(f"{ASIDE}/*")):
@@ -92,6 +94,18 @@ def _whole(path: Path) -> Stored:
     if digest([definition["cell_id"], definition["seed"], definition["execution"]]) != result.replica_id:
         raise StoreError(path, "its definition was altered: another replica_id belongs to it", ALTERED)
     return result
+
+
+def _checkpoint(path: Path) -> None:
+    """Reads a checkpoint; one that is gone was its run's. Raises DamagedError."""
+    from ganbench.training.checkpoint import Checkpoint, CheckpointError
+
+    try:
+        Checkpoint.read(path)
+    except CheckpointError as error:
+        if path.exists():
+            found = str(error).removeprefix(f"{path}: ")
+            raise DamagedError(path, found, "move it away; its replicas are trained from the beginning") from None
 
 
 def _derived(path: Path, results: list[Stored]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,10 @@ def test_a_damaged_file_is_measured_again_and_mended(cache: Path):
     measured = kept_floor(W1(), Ring8(), 40)
     (file,) = cache.iterdir()
     whole = file.read_bytes()
-    for damaged in (b"", whole[:-3], b"[]", b'{"floor": null}'):
+    point = whole.index(b".")
+    other_digit = whole[: point + 1] + bytes([whole[point + 1] ^ 1]) + whole[point + 2 :]
+    assert 0 < json.loads(other_digit)["floor"] != measured
+    for damaged in (b"", whole[:-3], b"[]", b'{"floor": null}', b'{"floor": 0.5}', other_digit):
         file.write_bytes(damaged)
         kept_floor.cache_clear()
         assert kept_floor(W1(), Ring8(), 40) == measured
