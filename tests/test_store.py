@@ -236,6 +236,21 @@ def test_a_folder_under_a_file_cannot_be_written(tmp_path: Path):
         store.check_writable(tmp_path / "file" / "results")
 
 
+def test_a_file_system_that_turns_read_only_is_trouble_and_one_that_is_so_from_the_beginning_a_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(path: Path, *_: Any) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(container.DiskError, match="Read-only file system"):
+        store.write(tmp_path, result())
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    with pytest.raises(StoreError, match=r"Read-only file system.*choose another folder") as told:
+        store.check_writable(tmp_path)
+    assert not isinstance(told.value, container.DiskError)
+
+
 def test_a_label_that_imitates_the_digest_does_not_deceive_it(tmp_path: Path):
     hostile = container._DIGEST_MARK.decode() + "0" * 64 + '"'
     definition = {**result().definition, "label": hostile}

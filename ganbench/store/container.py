@@ -32,9 +32,13 @@ Status = Literal["completed", "diverged", "failed"]
 REMAKE = "move it away; the next run makes it anew"
 
 TROUBLES = frozenset(
-    (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EINTR, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE)
+    getattr(errno, name)
+    for name in ("EIO", "ENOSPC", "EDQUOT", "EINTR", "ENOMEM", "EMFILE", "ENFILE", "ESTALE", "EROFS")
 )
-"""Refusals of a disk or a system that are no mistake in a path or in its permissions."""
+"""Refusals of a disk or a system that are no mistake in a path or in its permissions.
+
+A system that finds errors on a disk makes it read-only; one that is so from the beginning `check_writable` tells.
+"""
 
 # no JSON text can hold this: after the quote that ends a string stands a colon, a comma, a bracket or a space
 _DIGEST_MARK = b'digest="sha256:'

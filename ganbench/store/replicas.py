@@ -28,6 +28,7 @@ from ganbench.store.container import (
     DamagedError,
     Row,
     Status,
+    StoreError,
     encode,
     open_result,
     read_plain,
@@ -77,7 +78,10 @@ def check_writable(folder: Path | str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             probe.unlink()
-        raise refusal(folder, "no results can be written here", error, "choose another folder") from None
+        told, remedy = "no results can be written here", "choose another folder"
+        if error.errno == errno.EROFS:  # from the beginning, so it is the path that is wrong and not the disk
+            raise StoreError(folder, f"{told} ({error.strerror})", remedy) from None
+        raise refusal(folder, told, error, remedy) from None
 
 
 def result_path(folder: Path | str, replica_id: str) -> Path:
