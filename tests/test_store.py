@@ -246,7 +246,7 @@ def test_a_file_system_that_turns_read_only_is_trouble_and_one_that_is_so_from_t
     with pytest.raises(container.DiskError, match="Read-only file system"):
         store.write(tmp_path, result())
     monkeypatch.setattr(Path, "write_bytes", refuse)
-    with pytest.raises(StoreError, match="Read-only file system.*choose another folder") as told:
+    with pytest.raises(StoreError, match=r"Read-only file system.*choose another folder") as told:
         store.check_writable(tmp_path)
     assert not isinstance(told.value, container.DiskError)
 
