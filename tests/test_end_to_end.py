@@ -216,9 +216,7 @@ def stopped(folder: Path, number: signal.Signals) -> tuple[int, str, float]:
     return process.returncode, said, time.perf_counter() - began
 
 
-@pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.torture)]
-)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_stops_within_five_seconds_and_says_what_is_kept_and_how_to_go_on(number, code, tmp_path):
     returned, said, seconds = stopped(tmp_path, number)
     kept = len(files(tmp_path))

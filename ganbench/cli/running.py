@@ -140,10 +140,10 @@ def _run(
         if beside:
             _say_reference(beside, done)
         markdown, csv, page, *pictures = write_report(done.folder, rank_by, beside)
-    drawn = f"; pictures: {pictures[0].parent} ({len(pictures)} files)" if pictures else ""
-    if traces:
-        _say_traces(done, traces)
-    close(done, f"report: {page}; tables: {markdown}, {csv}{drawn}")
+        drawn = f"; pictures: {pictures[0].parent} ({len(pictures)} files)" if pictures else ""
+        if traces:
+            _say_traces(done, traces)
+        close(done, f"report: {page}; tables: {markdown}, {csv}{drawn}")
 
 
 def _say_traces(done: Run, folder: Path) -> None:

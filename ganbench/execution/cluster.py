@@ -16,7 +16,7 @@ from ganbench.execution.interrupts import handlers_kept
 from ganbench.execution.machine import cores
 from ganbench.execution.node import Began, Files, How, Relayed, end, work
 from ganbench.execution.tasks import Event, Finished, Progress, Queue, Task
-from ganbench.training.checkpoint import write_file
+from ganbench.folders import write_file
 
 PASSED = ("GANBENCH_DATA", "GANBENCH_CACHE", "HF_HUB_OFFLINE", "ATEN_CPU_CAPABILITY", "CXX")
 """Variables of the driver that hold for its workers."""

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ganbench.fields import settable
-from ganbench.folders import cache_folder, temporary_path
+from ganbench.folders import cache_folder, write_file
 from ganbench.metrics.contract import Metric
 from ganbench.metrics.floors import floor
 from ganbench.planning import digest, sources_version
@@ -37,11 +37,8 @@ def kept_floor(metric: Metric, target: Target, n: int) -> float:
         if content == _written(kept):
             return kept
     value = floor(metric, target, n)
-    beside = temporary_path(file)
     with suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(_written(value))
-        beside.replace(file)
+        write_file(file, _written(value).encode())
     return value
 
 

@@ -50,7 +50,7 @@ def main() -> None:
 def die_with(driver: int) -> None:
     """Ends this process soon after its driver has died, in the middle of an ensemble too: nobody hears it any more."""
     while os.getppid() == driver:
-        time.sleep(WATCH_S)
+        time.sleep(WATCH_S)  # no system but Linux tells of it by itself
     os._exit(1)
 
 

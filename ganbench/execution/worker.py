@@ -204,7 +204,7 @@ def new_training(job: Job, cells: list[Cell]) -> Training:
 def _name_of_steps(cell: Cell, execution: dict[str, Any]) -> str:
     """What code of a cell's steps is kept under, whatever its target, beside the package's own text.
 
-    None, "", for an objective from outside: what its own files import, nobody knows.
+    Empty for an objective from outside, whose code is not kept: what its own files import, nobody knows.
     """
     if catalogue.OBJECTIVES.sources(cell.objective.place or cell.objective.name):
         return ""

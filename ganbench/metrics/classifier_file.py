@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,7 +13,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from ganbench.folders import cache_folder, temporary_path
+from ganbench.folders import cache_folder, write_file
 from ganbench.metrics.classifier import RECIPE, Network, trained_network
 from ganbench.targets.images import Images
 
@@ -88,17 +86,9 @@ def _write(path: Path, target: Images) -> None:
     text = json.dumps(about)
     # one key of metadata: the file holds several in no fixed order, and two trainings must write equal bytes
     packed = save(weights, metadata={"ganbench": json.dumps({"about": text, "sha256": _digest(text, weights)})})
-    temporary = temporary_path(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(packed)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        write_file(path, packed)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         remedy = "make room or set GANBENCH_CACHE to another folder"
         raise ClassifierFileError(f"{path}: cannot be written ({error.strerror}); {remedy}") from None
 

@@ -29,7 +29,7 @@ class TwoSample(Objective):
 
     def kernel(self, a: Float[Tensor, "A *d"], b: Float[Tensor, "B *d"]) -> Float[Tensor, "A B"]:
         """k of every pair."""
-        raise NotImplementedError  # every subclass states its own
+        raise NotImplementedError  # the contract of this base: every kernel states it
 
     def g_loss(self, G: Network, D: Network, b: Batch, /) -> Tensor:
         x, v = b.x, G(b.z)

@@ -155,6 +155,7 @@ def enlarged(samples: Float[np.ndarray, "n c h w"]) -> UInt8[np.ndarray, "n H W 
     """Samples in [-1, 1] as pixels, repeated until a small image can be seen; other than 3 channels are averaged."""
     channels, height, width = samples.shape[1:]
     coloured = samples if channels == 3 else samples.mean(axis=1, keepdims=True)
+    # nothing is repaired: two lines on, what is not finite gets a colour of its own
     levels = np.rint((np.clip(np.nan_to_num(coloured), -1, 1) + 1) * 127.5).astype(np.uint8)
     pixels = np.broadcast_to(levels, (len(samples), 3, height, width)).transpose(0, 2, 3, 1).copy()
     pixels[~np.isfinite(coloured).all(axis=1)] = NOT_FINITE

@@ -1,19 +1,15 @@
 """The container of one result: JSON and rows in one Parquet file that carries a SHA-256 of itself.
 
 The digest is checked before anything parses the file, so truncations and flipped bits never reach a parser.
-
-Over 250 lines, as what is written and what is read of a file are seen side by side.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import io
 import json
 import math
-import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ganbench.folders import temporary_path
+from ganbench.folders import write_file
 from ganbench.store.validation import LARGEST_BYTES, check_payload, check_rows, check_size, parsed, printed
 
 SCHEMA = 2
@@ -247,26 +243,8 @@ def _plain(value: Any) -> Any:
 
 
 def write_whole(path: Path, content: bytes, publish: Callable[[Path, Path], None] | None = None) -> None:
-    """Writes a file so that it is there whole or not at all, even after a power cut. Raises StoreError.
-
-    What the disk refuses is not tried again: a second fsync may say that all is well though data are lost.
-    `publish` gives the temporary file its name; without one it replaces what has that name.
-    """
-    temporary = temporary_path(path)
+    """Writes a file as `folders.write_file` does. Raises StoreError."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        (publish or os.replace)(temporary, path)
-        if os.name == "posix":  # the new name itself must survive a power cut; Windows cannot open a folder
-            handle = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        write_file(path, content, publish)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise refusal(path, "cannot be written", error, "make room or choose another folder") from None

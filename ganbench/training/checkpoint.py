@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
-import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from ganbench.folders import temporary_path
+from ganbench.folders import write_file
 
 
 class CheckpointError(ValueError):
@@ -61,22 +59,6 @@ class Checkpoint:
             raise
         except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise CheckpointError(f"{path}: the checkpoint is damaged ({error})") from error
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Replaces a file, which is there whole or not at all. Raises OSError that names it."""
-    temporary = temporary_path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError as error:  # one of `write` or `fsync` knows no path
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _digest(about: str, arrays: dict[str, np.ndarray]) -> str:

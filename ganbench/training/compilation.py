@@ -115,10 +115,11 @@ def _inductor(graph: torch.fx.GraphModule, leaves: list[Any]) -> Callable[..., A
     # without a shape environment torch keeps no compiled code on disk; with one it takes every size for a variable,
     # compiles for minutes and fails where a size is a product of others, unless it is told that they are fixed
     mode = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)
-    # torch would keep compiled headers among temporary files, where any user may write
+    # torch would keep compiled headers among temporary files, where any user may write; a version without them has
+    # no such names
     headers = Path(codecache.cache_dir(), "headers")
-    kept_here = patch.object(codecache, "_HEADER_DIR", str(headers))
-    locked_here = patch.object(codecache, "_HEADER_LOCK_DIR", str(headers / "locks"))
+    kept_here = patch.object(codecache, "_HEADER_DIR", str(headers), create=True)
+    locked_here = patch.object(codecache, "_HEADER_LOCK_DIR", str(headers / "locks"), create=True)
     try:
         # on a CPU, kernels called from C++ take a third of the time between them that they take called from Python
         on_cpu = leaves[0].device.type == "cpu"

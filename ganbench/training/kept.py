@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from ganbench.folders import cache_folder, temporary_path
+from ganbench.folders import cache_folder, write_file
 from ganbench.training import sources
 
 Leaves = Sequence[torch.Tensor]
@@ -41,7 +41,7 @@ UNUSED_S = 90 * 86400
 def name_of(what: str, leaves: Leaves) -> str:
     """The name of code: what it computes, for tensors like these, by these sources, this torch, Python and processor.
 
-    None, "", where sources have changed since this process began.
+    Empty where sources have changed since this process began: nothing is kept then, nor taken.
     """
     if not (text := sources.unchanged()):
         return ""
@@ -75,7 +75,7 @@ def keep(name: str, library: Path, operators: Path, leaves: Leaves, found: Leave
         paths = [_copied(path) for path in (operators, library)]
         again = _called(paths[1])(*leaves)
         if sources.unchanged() and len(again) == len(found) and all(map(_same_bits, again, found)):
-            _write(_folder() / f"{name}.json", json.dumps([path.stem for path in paths]).encode())
+            write_file(_folder() / f"{name}.json", json.dumps([path.stem for path in paths]).encode())
         _remove_unused()
 
 
@@ -119,18 +119,8 @@ def _copied(library: Path) -> Path:
     content = library.read_bytes()
     copy = _folder() / f"{_digest(content)}.so"
     if not copy.exists() or copy.read_bytes() != content:
-        _write(copy, content)
+        write_file(copy, content)
     return copy
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(path)
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _digest(content: bytes) -> str:

@@ -207,4 +207,5 @@ def main() -> None:
     sys.exit(not all(good))
 
 
-main()
+if __name__ == "__main__":
+    main()

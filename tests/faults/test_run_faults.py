@@ -1,6 +1,8 @@
 """`ganbench run` that is killed, interrupted, refused a call or run twice at once ends, when run again, in equal bits.
 
 Its processes are forks of one that has imported everything and trained once, so that a kill costs no start.
+
+Over 300 lines: that process is made once for a file, in 5 s.
 """
 
 from __future__ import annotations
@@ -174,7 +176,7 @@ def check_refused(runs: Zygote, study: Path, whole: dict[str, Any], part: str, n
         # a disk that is full then refuses each checkpoint
         assert len(lines) == 1 or (len(lines) > 1 and (part, code) == ("worker", errno.ENOSPC))
         assert all(os.strerror(code) in line and str(study) in line for line in lines)
-        if name in ("fsync", "replace"):
+        if name != "stat":  # who looks for a checkpoint in vain writes it later, for the first time
             assert [again for after, again in later if after in ("fsync", "replace") and again == path] == []
     check_kept(study, {}, {**whole, **_failed(study)})
     check_goes_on(runs, study, whole)
@@ -202,9 +204,8 @@ def test_a_run_whose_disk_refuses_a_call_says_so_in_a_line_and_goes_on_when_aske
 def test_a_run_whose_disk_refuses_any_call_says_so_in_a_line_and_goes_on_when_asked_again(
     runs: Zygote, study: Path, whole: dict[str, Any], calls: dict[str, list[str]], part: str, code: int
 ):
-    for number, name in enumerate(calls[part]):
-        if name in NEEDED or number % len(CODES) == CODES.index(code):  # to look and to read by turns
-            check_refused(runs, study, whole, part, number, code)
+    for number in range(len(calls[part])):
+        check_refused(runs, study, whole, part, number, code)
 
 
 def check_together(runs: Zygote, study: Path, whole: dict[str, Any], count: int) -> None:
@@ -283,8 +284,7 @@ def check_interrupted(study: Path, whole: dict[str, Any], code: int) -> None:
     (line,) = [line for line in text.splitlines() if line.startswith("interrupted")]
     where = f"{study}/results/tiny; the same command goes on from there"
     early = line in ("interrupted: nothing was trained yet", "interrupted") and "replicas" not in text
-    late = line == "interrupted" and kept == REPLICAS  # the run had ended, and its last lines say where all are
-    assert early or late or line == f"interrupted: {kept} of {REPLICAS} replicas are kept in {where}"
+    assert early or line == f"interrupted: {kept} of {REPLICAS} replicas are kept in {where}"
     assert "Traceback" not in text
 
 
@@ -294,7 +294,7 @@ def check_interrupts(
     rng, stopped, lasts_s = random.Random(number), 0, duration_s(runs, study)
     for turn in range(turns):
         if names is None:
-            code = interrupted(runs, study, number, rng.random() * lasts_s)
+            code = interrupted(runs, study, number, (turn + rng.random()) / turns * lasts_s)  # all of it in turn
         else:
             code = interrupted_at_a_call(runs, study, number, names, rng)
         assert code in (0, SIGNALS[number]), study.with_name("said").read_text()
@@ -305,7 +305,7 @@ def check_interrupts(
             check_goes_on(runs, study, whole)
             shutil.rmtree(study)
             study.mkdir()
-    assert stopped >= turns // 2
+    assert stopped > turns / 2
 
 
 STATUS = pytest.mark.skipif(

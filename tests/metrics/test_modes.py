@@ -206,7 +206,6 @@ needs_mnist = pytest.mark.skipif(
 )
 
 
-@pytest.mark.torture  # the classifier of MNIST is trained for these two: 14 s
 @needs_mnist
 def test_oracle_stacks_of_mnist_have_a_thousand_modes_and_a_kl_of_0245():
     # through the classifier, which must name 98% of its held-out fifth. Mean of 20 draws as above: false alarm 1e-5
@@ -220,7 +219,6 @@ def test_oracle_stacks_of_mnist_have_a_thousand_modes_and_a_kl_of_0245():
     assert (values[:, 1:] == 1000).all()
 
 
-@pytest.mark.torture
 @needs_mnist
 def test_the_classifier_names_the_modes_of_26000_stacks_of_mnist():
     stacked = StackedMNIST()

@@ -27,7 +27,6 @@ def test_the_demands_are_3_5_decades_and_a_norm_of_1(monkeypatch):
     assert judged(10**3.6, 0.99) == [True, False]
 
 
-@pytest.mark.torture  # 7 s
 def test_the_non_saturating_gradient_stays_at_1_or_above():
     assert all(c.holds for c in REMAINS.measure(Subject("non-saturating", NonSaturating())))
 

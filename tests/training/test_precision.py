@@ -36,7 +36,6 @@ def test_weights_and_the_optimiser_s_state_stay_in_fp32_and_finite():
     assert {leaf.dtype for leaf in pytree.tree_leaves(training.state)} == {torch.float32, torch.bool}
 
 
-@pytest.mark.torture  # 5 s
 def test_a_compiled_gradient_in_bfloat16_is_near_the_one_in_fp32():
     trainings = [ensemble([3, 4], NonSaturating(), MLP(width=16, depth=1), precision=p) for p in ("fp32", "bf16")]
     fp32, bf16 = (slopes(training.game) for training in trainings)
