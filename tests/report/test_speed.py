@@ -78,6 +78,16 @@ def test_quality_per_second_is_the_w1_that_training_took_off_over_its_seconds(as
     assert em.quality_per_s == pytest.approx(gained / (1500 * em.ms_eager / 1e3))
 
 
+def test_the_speed_of_a_commit_has_no_quality_of_an_earlier_one_beside_it(asv: Path, study: Study):
+    path, content = newest(asv)
+    del content["results"][QUALITY]
+    path.write_text(json.dumps(content))
+    em = table(asv, study).loc["em"]
+    assert em.commit == content["commit_hash"]
+    assert pd.isna(em.w1)
+    assert pd.isna(em.quality_per_s)
+
+
 def test_seconds_to_the_target_are_the_stored_iterations_at_the_speed_of_asv(asv: Path, study: Study):
     found = table(asv, study)
     assert found["s to target, tiny · ring8"]["em"] == pytest.approx(3000 * found.ms_eager["em"] / 1e3)

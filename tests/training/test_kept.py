@@ -192,6 +192,14 @@ def damaged_library(folder: Path) -> None:
         library.write_bytes(content[: len(content) // 2])
 
 
+def longer_library(folder: Path) -> None:
+    """It would load: its digest alone tells."""
+    for library in folder.glob("*.so"):
+        content = library.read_bytes()
+        library.unlink()
+        library.write_bytes(content + b"\0")
+
+
 def missing_library(folder: Path) -> None:
     for library in folder.glob("*.so"):
         library.unlink()
@@ -202,10 +210,13 @@ def note_of_numbers(folder: Path) -> None:
     note.write_text(json.dumps([3, {"library": "../x"}]))
 
 
-@pytest.mark.parametrize("damage", [damaged_note, damaged_library, missing_library, note_of_numbers])
+@pytest.mark.parametrize("damage", [damaged_note, damaged_library, longer_library, missing_library, note_of_numbers])
 def test_damaged_code_is_made_anew_and_kept_again(damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch):
     first = compiled_once()
+    (note,) = (cache_folder() / "steps").glob("*.json")
+    assert kept.find(note.stem) is not None
     damage(cache_folder() / "steps")
+    assert kept.find(note.stem) is None
     assert torch.equal(compiled_once(), first)
     monkeypatch.setattr(compilation, "_traced", forbidden)
     assert torch.equal(compiled_once(), first)

@@ -91,5 +91,12 @@ def test_a_wide_product_is_left_to_the_library(shape: tuple[int, int, int]):
     assert product(left.float(), right.float()) is NotImplemented
 
 
+def test_a_small_product_is_left_to_the_library_where_a_process_has_threads(monkeypatch: pytest.MonkeyPatch):
+    left, right = (factor.float() for factor in factors(64, 16, VECTOR, transposed=False))
+    assert product(left, right) is not NotImplemented
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert product(left, right) is NotImplemented
+
+
 def test_a_product_in_double_precision_is_left_to_the_library():
     assert product(*factors(64, 16, VECTOR, transposed=False)) is NotImplemented
