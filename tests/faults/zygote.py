@@ -85,6 +85,7 @@ def main() -> None:
         if "wait" in question:
             _say(answers, os.waitstatus_to_exitcode(os.waitpid(question["wait"], 0)[1]))
         elif child := os.fork():
+            os.setpgid(child, child)  # here too: whoever hears of the child may kill its group before it runs
             _say(answers, child)
         else:
             os.close(answers)
