@@ -251,7 +251,7 @@ def test_a_folder_that_cannot_be_written_is_read_without_a_derived_file(few: Pat
     def refuse(*names: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("ganbench.store.container.os.replace", refuse)
+    monkeypatch.setattr("ganbench.folders.os.replace", refuse)
     assert len(store.stored(few)) == 6
     assert len(store.load_results(few).query("status != 'missing'").seed.unique()) == 6
     assert not [*few.rglob(f"*{COMPACTED}*")]
