@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from ganbench.registry import did_you_mean, shown
@@ -52,10 +55,11 @@ def settable(cls: type) -> dict[str, dataclasses.Field[Any]]:
     return {f.name: f for f in declared if f.init and not f.name.startswith("_")}
 
 
-def field_types(cls: type) -> dict[str, Any]:
+@functools.cache  # reading annotations takes longer than what asks for them in every iteration
+def field_types(cls: type) -> Mapping[str, Any]:
     """Field name -> annotation, for every field that a person can set."""
     hints = get_type_hints(cls, include_extras=True)
-    return {name: hints[name] for name in settable(cls)}
+    return MappingProxyType({name: hints[name] for name in settable(cls)})
 
 
 def swept_fields(cls: type) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -30,8 +31,14 @@ from ganbench.fields import Swept
 # a whole number passes for a float, as type checkers have it; inside a loss a swept number is a tensor
 CONFIGURATION = BeartypeConf(is_pep484_tower=True, hint_overrides=FrozenDict({Swept: float | int | Tensor}))
 checker = beartype(conf=CONFIGURATION)
+# not what has no shapes of its own and is read at every turn: checking it takes longer than all else that is checked
+networks = (module.stem for module in (Path(__file__).parents[1] / "ganbench" / "networks").glob("*.py"))
 install_import_hook(
-    ["ganbench.objectives", "ganbench.networks", "ganbench.targets", "ganbench.metrics"], "conftest.checker"
+    [
+        *("ganbench.objectives", "ganbench.targets", "ganbench.metrics"),
+        *(f"ganbench.networks.{name}" for name in networks if name != "parameters"),
+    ],
+    "conftest.checker",
 )
 
 from ganbench.training.device import prepare_process  # noqa: E402  the hook must come before what it checks
