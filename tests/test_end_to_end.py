@@ -168,7 +168,7 @@ def test_an_objective_from_outside_that_diverges_is_named_with_the_lines_of_its_
 
 @pytest.mark.usefixtures("processes")
 def test_a_failed_replica_is_exit_code_1_a_row_and_its_error_and_the_same_command_mends_it(tmp_path, monkeypatch):
-    options = ("-o", "minimax", "-t", "ring8", "--set", "baselines=[]")
+    options = ("-o", "minimax", "-t", "ring8", "--set", "baselines=[]", "--workers", "1")
     # what a broken installation leaves behind: the library of W1 cannot be imported
     (tmp_path / "ot.py").write_text("raise RuntimeError('broken')\n")
     with monkeypatch.context() as broken:
