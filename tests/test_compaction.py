@@ -257,6 +257,16 @@ def test_a_folder_that_cannot_be_written_is_read_without_a_derived_file(few: Pat
     assert not [*few.rglob(f"*{COMPACTED}*")]
 
 
+def test_results_without_a_row_have_a_derived_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compaction, "WORTH", 4)
+    for seed in range(5):
+        store.write(tmp_path, result(seed, status="diverged", rows=[]))
+    settle(tmp_path)
+    assert list(store.load_results(tmp_path).status) == ["diverged"] * 5
+    assert (tmp_path / COMPACTED).exists()
+    assert store.stored(tmp_path) == {replica_id(seed): "diverged" for seed in range(5)}
+
+
 def test_a_folder_of_few_results_has_no_derived_file(tmp_path: Path):
     for seed in range(5):
         store.write(tmp_path, result(seed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import shutil
 import signal
@@ -20,6 +21,7 @@ from ganbench.metrics.contract import Metric
 from ganbench.metrics.modes import KLModes
 from ganbench.metrics.transport import SlicedW1
 from ganbench.pipeline import Run, estimate, plan, run
+from ganbench.store import compaction
 from ganbench.suite import SuiteError, apply_overrides, parse_suite
 from ganbench.targets.contract import Target
 
@@ -100,6 +102,33 @@ def test_an_interrupt_waits_for_replicas_that_finished_together_and_not_for_long
         signal.signal(signal.SIGINT, before)
     assert len(list(tmp_path.rglob("*.parquet"))) == kept
     assert len(list(tmp_path.rglob("checkpoints/*"))) == (kept < 3)
+
+
+@pytest.mark.parametrize("damage", [False, True])
+def test_a_run_that_is_killed_leaves_few_results_outside_the_derived_file(
+    damage: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def killed(tasks: list[Task], *_: Any) -> Iterator[Finished]:
+        for task in tasks[:5]:
+            yield Finished(task.number, [Outcome(definition) for definition in task.job.definitions])
+        raise Killed
+
+    monkeypatch.setattr("ganbench.execution.local.run_local", killed)
+    monkeypatch.setattr(pipeline, "UNREAD", 6)
+    monkeypatch.setattr(compaction, "WORTH", 4)
+    monkeypatch.setattr(compaction, "SETTLED_S", 0)
+    if damage:
+        (tmp_path / "tiny").mkdir()
+        (tmp_path / "tiny" / f"{'0' * 20}.parquet").write_text("damaged while the run goes on")
+    planned = plan(suite(), results=tmp_path, device="cpu")
+    monkeypatch.setattr(pipeline, "plan", lambda *_, **__: dataclasses.replace(planned, damaged=()))
+    with pytest.raises(Killed):
+        run(suite(), results=tmp_path, device="cpu")
+    assert len(list((tmp_path / "tiny").glob("*.parquet"))) == 5 * 3 + damage
+    assert len(compaction._read(tmp_path / "tiny")) == 4 * 3
 
 
 @pytest.mark.parametrize(("threads", "workers"), [(1, 6), (2, 3), (4, 1), (8, 1)])

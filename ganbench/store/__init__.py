@@ -10,6 +10,7 @@ from ganbench.store.records import missing, read_records, write_record
 from ganbench.store.replicas import (
     ReplicaResult,
     check_writable,
+    compact,
     read,
     read_arrays,
     remove_leftovers,
@@ -26,6 +27,7 @@ __all__ = [
     "Row",
     "StoreError",
     "check_writable",
+    "compact",
     "keep_costs",
     "keep_widths",
     "load_results",

@@ -151,7 +151,7 @@ def _encoded(results: Mapping[State, Stored]) -> bytes:
     payloads = [result.payload for result in results.values()]
     columns = [*zip(*results, strict=True), [json.dumps(_without_shared(payload)) for payload in payloads]]
     columns += [pa.array([json.dumps(p["definition"].get(key)) for p in payloads]).cast(_TEXT) for key in _SHARED]
-    columns += [pa.ListArray.from_arrays(ends, values.chunk(0)) for values in rows.columns]
+    columns += [pa.ListArray.from_arrays(ends, values.combine_chunks()) for values in rows.columns]
     buffer = pa.BufferOutputStream()
     with pa.ipc.new_file(buffer, _SCHEMA, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
         writer.write_table(pa.table(columns, schema=_SCHEMA))
