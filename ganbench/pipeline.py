@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 EXECUTORS = ("local", "ray")
 INTERRUPT_S = 3.0
 """Seconds for which an interrupt waits for replicas that finished together: to write hundreds takes longer."""
-UNREAD = 512
-"""Results, about a second to read one by one, that a killed run may leave outside the derived file; or a sixteenth."""
 NO_COMPILER = "no C++ compiler found (g++, or the one in CXX): planned eager, not compiled, as replicas of their own"
 
 
@@ -294,7 +292,7 @@ def _train(planned: Plan, team: Executor, watcher: Watcher, profile: str | Path 
 
     finished, too_wide = Run(planned, dict(planned.statuses)), dict[str, int]()
     tasks, spent, began = _tasks(planned, profile), finished.spent, time.perf_counter()
-    spent.processes, unread = min(team.workers, len(tasks)), 0
+    spent.processes, derived = min(team.workers, len(tasks)), store.Compaction(planned.folder)
     with closing(team.run(tasks)) as events:
         for event in events:
             ensemble = planned.ensembles[event.number]
@@ -312,13 +310,9 @@ def _train(planned: Plan, team: Executor, watcher: Watcher, profile: str | Path 
                     # one that failed, or is not stored, may go on from it
                     if all(finished.statuses.get(replica.replica_id) in FINISHED for replica in ensemble.replicas):
                         Path(tasks[event.number].job.checkpoint).unlink(missing_ok=True)
-                unread += len(ensemble.replicas)
-                if unread >= max(
-                    UNREAD, len(finished.statuses) // 16
-                ):  # a share of all, so that it stays in proportion
-                    asked, unread = time.perf_counter(), 0
-                    store.compact(finished.folder)
-                    spent.store_s += time.perf_counter() - asked
+                asked = time.perf_counter()
+                derived.stored(len(ensemble.replicas))
+                spent.store_s += time.perf_counter() - asked
     spent.working_s = time.perf_counter() - began
     finished.traces = tuple(path for task in tasks if task.job.trace and (path := Path(task.job.trace)).exists())
     return finished, too_wide

@@ -21,7 +21,7 @@ from ganbench.metrics.contract import Metric
 from ganbench.metrics.modes import KLModes
 from ganbench.metrics.transport import SlicedW1
 from ganbench.pipeline import Run, estimate, plan, run
-from ganbench.store import compaction
+from ganbench.store import compaction, upkeep
 from ganbench.suite import SuiteError, apply_overrides, parse_suite
 from ganbench.targets.contract import Target
 
@@ -104,9 +104,9 @@ def test_an_interrupt_waits_for_replicas_that_finished_together_and_not_for_long
     assert len(list(tmp_path.rglob("checkpoints/*"))) == (kept < 3)
 
 
-@pytest.mark.parametrize("damage", [False, True])
+@pytest.mark.parametrize(("damage", "rest", "known"), [(False, 0, 12), (True, 0, 12), (False, 1e9, 6)])
 def test_a_run_that_is_killed_leaves_few_results_outside_the_derived_file(
-    damage: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    damage: bool, rest: float, known: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(Exception):
         pass
@@ -117,8 +117,8 @@ def test_a_run_that_is_killed_leaves_few_results_outside_the_derived_file(
         raise Killed
 
     monkeypatch.setattr("ganbench.execution.local.run_local", killed)
-    monkeypatch.setattr(pipeline, "UNREAD", 6)
-    monkeypatch.setattr(compaction, "WORTH", 4)
+    monkeypatch.setattr(compaction, "WORTH", 6)
+    monkeypatch.setattr(upkeep, "REST", rest)
     monkeypatch.setattr(compaction, "SETTLED_S", 0)
     if damage:
         (tmp_path / "tiny").mkdir()
@@ -128,7 +128,7 @@ def test_a_run_that_is_killed_leaves_few_results_outside_the_derived_file(
     with pytest.raises(Killed):
         run(suite(), results=tmp_path, device="cpu")
     assert len(list((tmp_path / "tiny").glob("*.parquet"))) == 5 * 3 + damage
-    assert len(compaction._read(tmp_path / "tiny")) == 4 * 3
+    assert len(compaction._read(tmp_path / "tiny")) == known
 
 
 @pytest.mark.parametrize(("threads", "workers"), [(1, 6), (2, 3), (4, 1), (8, 1)])

@@ -10,7 +10,6 @@ from ganbench.store.records import missing, read_records, write_record
 from ganbench.store.replicas import (
     ReplicaResult,
     check_writable,
-    compact,
     read,
     read_arrays,
     remove_leftovers,
@@ -19,15 +18,16 @@ from ganbench.store.replicas import (
     write,
     write_measurements,
 )
+from ganbench.store.upkeep import Compaction
 
 __all__ = [
     "SCHEMA",
+    "Compaction",
     "DamagedError",
     "ReplicaResult",
     "Row",
     "StoreError",
     "check_writable",
-    "compact",
     "keep_costs",
     "keep_widths",
     "load_results",

@@ -41,8 +41,9 @@ from ganbench.store.validation import check_payload, parsed
 COMPACTED = "compacted.arrow"
 LARGEST = 2**31
 """Of its bytes, some 1,500 for each replica."""
-WORTH = 256
-"""Results read one by one, about half a second, from which the derived file is written."""
+WORTH, WORTH_SHARE = 256, 16
+"""Results read one by one, a third of a second, from which the derived file is written; where it knows thousands, one
+in so many of these, as writing it takes as long as reading them."""
 SETTLED_S = 2
 """The age from which a file's time of change tells it from its next state: some file systems count in two seconds."""
 
@@ -89,8 +90,12 @@ class Part(Stored):
         return self.rows.table().cast(ROW_SCHEMA)
 
 
-def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | None = None) -> list[Stored]:
+def open_all(
+    folder: Path, files: Iterable[Path], damaged: list[DamagedError] | None = None, worth: int | None = None
+) -> list[Stored]:
     """The results of all the result files of a folder, in their order, from the derived file where that knows them.
+
+    That is written anew where `worth` of them or more were not in it, by default where that pays for the next reader.
 
     Raises StoreError for a file that is read and is corrupt or of a newer schema; what is damaged is left out and
     told in the list, where one is given. There a file that is gone by now, set aside by another run, is left out too.
@@ -111,7 +116,7 @@ def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | 
             if damaged is None:
                 raise
     settled = {state: result for state, result in found.items() if state[2] < settled_ns}
-    if len(settled.keys() - known.keys()) >= WORTH:
+    if len(settled.keys() - known.keys()) >= (worth or max(WORTH, len(known) // WORTH_SHARE)):
         content = _encoded(settled)
         found |= _decoded(folder, content)  # whose rows need not be parsed once more, file by file
         with contextlib.suppress(StoreError):  # a folder that can only be read, or a full disk

@@ -169,15 +169,6 @@ def stored(folder: Path | str) -> dict[str, Status]:
     return {result.replica_id: result.status for result in open_all(folder, result_files(folder))}
 
 
-def compact(folder: Path | str) -> None:
-    """Brings a suite's derived file up to date, where that is worth it; the next plan reads it in the place of many.
-
-    What is damaged is left to that plan.
-    """
-    with contextlib.suppress(StoreError, OSError):
-        open_all(Path(folder), result_files(folder), [])
-
-
 def remove_leftovers(folder: Path | str) -> None:
     """Removes what interrupted writes have left in a suite's folder."""
     folder = Path(folder)

@@ -27,6 +27,7 @@ from ganbench.execution.cluster import on_ray
 from ganbench.execution.local import Local
 from ganbench.execution.tasks import Executor, Finished, Task
 from ganbench.execution.worker import run_job
+from ganbench.store.compaction import WORTH
 from ganbench.suite import apply_overrides, load_suite
 from ganbench.training.device import prepare_process
 
@@ -142,14 +143,15 @@ def executors() -> list[bool]:
     good = []
     with tempfile.TemporaryDirectory() as folder:
         given = tasks(Path(folder))
-        work = work_ms(given)
-        said(f"work of an ensemble of {WIDTH} x oracle", work, "ms")
         for name, opened, limit in (
             ("local", nullcontext(Local(1, 1, 600)), LOCAL_MS),
             ("ray", cluster(), RAY_MS),
         ):
+            before = work_ms(given)
             with opened as team:
                 cpu, clock = taken_ms(given, team)
+            work = (before + work_ms(given)) / 2  # a shared machine's speed changes within a minute
+            said(f"{name}: work of an ensemble of {WIDTH} x oracle", work, "ms")
             good.append(said(f"{name}: an ensemble above its work, on processors", cpu - work, "ms", limit))
             said(f"{name}: from one ensemble to the next, on the clock", clock, "ms")
     return good
@@ -162,11 +164,14 @@ def ten_thousand(folder: Path) -> list[bool]:
     good = [said("plan of 10,000 replicas", cpu_s(lambda: _planned(suite, empty, 320)), "s", PLAN_S)]
     made = stored(folder)
     (made / "compacted.arrow").unlink(missing_ok=True)
-    said("skip of 10,000 stored ones, the first time", cpu_s(lambda: _planned(suite, folder, 0)), "s")
-    return [
-        *good,
-        said("skip of 10,000 stored ones, from then on", cpu_s(lambda: _planned(suite, folder, 0)), "s", SKIP_S),
-    ]
+    said("skip of 10,000 stored ones, without the derived file", cpu_s(lambda: _planned(suite, folder, 0)), "s")
+    hour_ago = time.time() - 3600
+    for path in list(made.glob("*.parquet"))[:WORTH]:  # as many as a run leaves out of the derived file
+        os.utime(path, (hour_ago, hour_ago))
+    good.append(
+        said("skip of 10,000 stored ones, after a kill", cpu_s(lambda: _planned(suite, folder, 0)), "s", SKIP_S)
+    )
+    return [*good, said("skip of 10,000 stored ones", cpu_s(lambda: _planned(suite, folder, 0)), "s", SKIP_S)]
 
 
 def _planned(suite: Any, results: str | Path, ensembles: int) -> None:
