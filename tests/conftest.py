@@ -31,7 +31,7 @@ from ganbench.fields import Swept
 # a whole number passes for a float, as type checkers have it; inside a loss a swept number is a tensor
 CONFIGURATION = BeartypeConf(is_pep484_tower=True, hint_overrides=FrozenDict({Swept: float | int | Tensor}))
 checker = beartype(conf=CONFIGURATION)
-# not what has no shapes of its own and is read at every turn: checking it takes longer than all else that is checked
+# not `parameters`, which has no shapes of its own and is called more often than all others together
 networks = (module.stem for module in (Path(__file__).parents[1] / "ganbench" / "networks").glob("*.py"))
 install_import_hook(
     [

@@ -257,6 +257,20 @@ def test_a_folder_that_cannot_be_written_is_read_without_a_derived_file(few: Pat
     assert not [*few.rglob(f"*{COMPACTED}*")]
 
 
+@pytest.mark.parametrize(("share", "anew"), [(2, False), (6, True)])
+def test_few_new_results_beside_many_that_are_known_are_no_reason_to_write_it_anew(
+    share: int, anew: bool, few: Path, monkeypatch: pytest.MonkeyPatch
+):
+    store.load_results(few)
+    before = (few / COMPACTED).read_bytes()
+    store.write(few, result(6))
+    settle(few)
+    monkeypatch.setattr(compaction, "WORTH", 1)
+    monkeypatch.setattr(compaction, "WORTH_SHARE", share)
+    assert len(store.stored(few)) == 7
+    assert ((few / COMPACTED).read_bytes() != before) == anew
+
+
 def test_results_without_a_row_have_a_derived_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(compaction, "WORTH", 4)
     for seed in range(5):

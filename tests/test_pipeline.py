@@ -119,6 +119,7 @@ def test_a_run_that_is_killed_leaves_few_results_outside_the_derived_file(
     monkeypatch.setattr("ganbench.execution.local.run_local", killed)
     monkeypatch.setattr(compaction, "WORTH", 6)
     monkeypatch.setattr(upkeep, "REST", rest)
+    monkeypatch.setattr(compaction, "WORTH_SHARE", 0.25)  # a reader would leave it as it is
     monkeypatch.setattr(compaction, "SETTLED_S", 0)
     if damage:
         (tmp_path / "tiny").mkdir()
@@ -129,6 +130,21 @@ def test_a_run_that_is_killed_leaves_few_results_outside_the_derived_file(
         run(suite(), results=tmp_path, device="cpu")
     assert len(list((tmp_path / "tiny").glob("*.parquet"))) == 5 * 3 + damage
     assert len(compaction._read(tmp_path / "tiny")) == known
+
+
+@pytest.mark.parametrize("error", [MemoryError, OSError, LookupError])
+def test_no_error_of_the_derived_file_ends_a_run(error: type[Exception], tmp_path: Path, monkeypatch) -> None:
+    tried = []
+
+    def fail(*_: Any) -> bytes:
+        tried.append(error)
+        raise error
+
+    monkeypatch.setattr(compaction, "WORTH", 6)
+    with monkeypatch.context() as broken:
+        broken.setattr(compaction, "_encoded", fail)
+        assert run(suite(), results=tmp_path, device="cpu").counts() == {"completed": 24}
+    assert tried
 
 
 @pytest.mark.parametrize(("threads", "workers"), [(1, 6), (2, 3), (4, 1), (8, 1)])

@@ -90,16 +90,30 @@ class Part(Stored):
         return self.rows.table().cast(ROW_SCHEMA)
 
 
-def open_all(
-    folder: Path, files: Iterable[Path], damaged: list[DamagedError] | None = None, worth: int | None = None
-) -> list[Stored]:
+def open_all(folder: Path, files: Iterable[Path], damaged: list[DamagedError] | None = None) -> list[Stored]:
     """The results of all the result files of a folder, in their order, from the derived file where that knows them.
-
-    That is written anew where `worth` of them or more were not in it, by default where that pays for the next reader.
 
     Raises StoreError for a file that is read and is corrupt or of a newer schema; what is damaged is left out and
     told in the list, where one is given. There a file that is gone by now, set aside by another run, is left out too.
     """
+    found, settled, unknown = _opened(folder, files, damaged)
+    if unknown >= max(WORTH, (len(settled) - unknown) // WORTH_SHARE):
+        content = _encoded(settled)
+        found |= _decoded(folder, content)  # whose rows need not be parsed once more, file by file
+        with contextlib.suppress(StoreError):  # a folder that can only be read, or a full disk
+            write_whole(folder / COMPACTED, content)
+    return list(found.values())
+
+
+def write_anew(folder: Path, files: Iterable[Path]) -> None:
+    """Writes the derived file of these result files, but for damaged ones. Raises what opening and writing may."""
+    write_whole(folder / COMPACTED, _encoded(_opened(folder, files, [])[1]))
+
+
+def _opened(
+    folder: Path, files: Iterable[Path], damaged: list[DamagedError] | None
+) -> tuple[dict[State, Stored], dict[State, Stored], int]:
+    """The results as `open_all` gives them, those old enough for the derived file, and how many of these it lacks."""
     settled_ns = time.time_ns() - SETTLED_S * 10**9
     # seen before the files are read: one that changes meanwhile has another state the next time
     states = {_state(file): file for file in files}
@@ -116,12 +130,7 @@ def open_all(
             if damaged is None:
                 raise
     settled = {state: result for state, result in found.items() if state[2] < settled_ns}
-    if len(settled.keys() - known.keys()) >= (worth or max(WORTH, len(known) // WORTH_SHARE)):
-        content = _encoded(settled)
-        found |= _decoded(folder, content)  # whose rows need not be parsed once more, file by file
-        with contextlib.suppress(StoreError):  # a folder that can only be read, or a full disk
-            write_whole(folder / COMPACTED, content)
-    return list(found.values())
+    return found, settled, len(settled.keys() - known.keys())
 
 
 def contradicted(folder: Path, results: Iterable[Stored]) -> bool:

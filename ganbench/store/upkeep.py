@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 from ganbench.store import compaction
-from ganbench.store.container import StoreError
 from ganbench.store.replicas import result_files
 
 REST = 50
@@ -15,7 +14,7 @@ REST = 50
 
 
 class Compaction:
-    """Keeps a suite's derived file up to date while a run stores, in a fiftieth of its time at most.
+    """Keeps a suite's derived file up to date while a run stores, but for the first time in a fiftieth of it at most.
 
     So whoever plans after a run that was killed reads one file in the place of thousands.
     """
@@ -29,7 +28,8 @@ class Compaction:
         began = time.perf_counter()
         if self.unread < compaction.WORTH or began - self.ended < REST * self.took_s:
             return
-        with contextlib.suppress(StoreError, OSError):  # it can do without, and what is damaged is the next plan's
-            compaction.open_all(self.folder, result_files(self.folder), [], worth=1)
+        # it can do without: no error here, not even of memory, may end a run; what is damaged is the next plan's
+        with contextlib.suppress(Exception):
+            compaction.write_anew(self.folder, result_files(self.folder))
         self.unread, self.ended = 0, time.perf_counter()
         self.took_s = self.ended - began

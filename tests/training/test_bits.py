@@ -190,9 +190,8 @@ def test_compiled_and_eager_replicas_stay_within_1e_5_for_100_iterations():
 def test_compiled_and_eager_replicas_of_every_objective_stay_within_1e_5_for_100_iterations(name: str):
     # by descent: Adam makes whole steps of a gradient that is 0 but for rounding, such as that of a Wasserstein
     # critic's last bias, and so of the order of its sums
-    rate = (
-        1e-4 if name == "cramer" else 1e-3
-    )  # at 1e-3 Cramér's steep penalty doubles any difference in some 5 iterations
+    # at 1e-3 Cramér's steep penalty doubles any difference in some 5 iterations
+    rate = 1e-4 if name == "cramer" else 1e-3
     objective, descent = OBJECTIVES.load(name)(), SGD(lr_d=rate, lr_g=rate)
     assert_within_1e_5(*(trained([3, 4], 100, objective, descent, compiled=compiled) for compiled in (False, True)))
 
