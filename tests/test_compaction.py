@@ -1,4 +1,7 @@
-"""Thousands of results are read as one derived file, whose absence, damage or age is harmless."""
+"""Thousands of results are read as one derived file, whose absence, damage or age is harmless.
+
+Over 300 lines: one file in each state in which a reader may find it.
+"""
 
 from __future__ import annotations
 
